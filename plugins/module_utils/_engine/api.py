@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The door for modules: one JSON request on stdin, one JSON answer on stdout, a table of verbs between."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from .answer import Answer
+from .errors import EngineError, InvalidSpec, NotPermitted
+from .paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERBS = {
+    "version": ("version", "version"),
+    "preflight": ("preflight", "preflight"),
+    "container": ("container.converge", "container"),
+    "container_exec": ("container.execute", "container_exec"),
+    "container_commit": ("container.commit", "container_commit"),
+    "container_info": ("container.info", "container_info"),
+    "container_image": ("image.converge", "container_image"),
+    "container_image_info": ("image.info", "container_image_info"),
+    "environment": ("environment.converge", "environment"),
+}
+
+
+def answer(request: dict[str, Any]) -> Answer:
+    """Carry out one request: {"verb", "root", "check", "params"}."""
+    verb = request.get("verb")
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise InvalidSpec(f"unknown verb {verb!a}: this engine knows {', '.join(sorted(VERBS))}")
+    if verb not in ("version", "preflight") and os.geteuid() != 0:
+        raise NotPermitted(f"{verb} needs root on this host: use become: true")
+    module, name = VERBS[verb]
+    package = __package__ or ""
+    function = getattr(__import__(f"{package}.{module}", fromlist=[name]), name)
+    paths = Paths(request.get("root"))
+    if os.geteuid() == 0:
+        paths.prepare()
+    result = function(paths, request.get("params") or {}, check=bool(request.get("check")))
+    if not isinstance(result, Answer):
+        raise TypeError(f"{verb} answered {type(result).__name__}")
+    return result
+
+
+def main() -> int:
+    """Read, answer, write; the exit code is the error's, or 0."""
+    try:
+        given = answer(json.loads(sys.stdin.buffer.read()))
+    except EngineError as error:
+        _write({"ok": False, "error": {"kind": type(error).__name__, "message": str(error)}})
+        return error.exit_code
+    _write({
+        "ok": True,
+        "changed": given.changed,
+        "diff": {"before": given.before, "after": given.after},
+        "result": given.result,
+        "warnings": list(given.warnings),
+    })  # fmt: skip
+    return 0
+
+
+def _write(fields: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()

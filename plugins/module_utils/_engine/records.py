@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON records that are there whole or not at all, and that say which format they are in."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .errors import Damaged, NotFound, from_os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = 1
+
+
+def write_record(path: str, fields: dict[str, Any], *, durable: bool = True) -> None:
+    """Replace `path` by a record of `fields`: temporary file, fsync, rename, fsync of the directory. Atomic.
+
+    With `durable` False the two fsyncs are left out: for records that a reboot may take.
+    """
+    text = json.dumps({"format": FORMAT, **fields}, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    write_file(path, text, durable=durable)
+
+
+def read_record(path: str) -> dict[str, Any]:
+    """The fields that `write_record` was given. NotFound, or Damaged when it is no record of a format we know."""
+    try:
+        with open(path, "rb") as file:
+            fields = json.loads(file.read())
+    except FileNotFoundError:
+        raise NotFound(f"no record at {path}") from None
+    except (ValueError, RecursionError):
+        raise Damaged(f"{path} is not a record: remove the object it belongs to and make it again") from None
+    if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+        raise Damaged(f"{path} has a format this engine does not know: use the engine that wrote it")
+    return fields
+
+
+def write_file(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """Replace `path` by `data`, atomically. StorageFull or EngineError; the old file stays then."""
+    scratch = f"{path}.{os.getpid()}.tmp"
+    try:
+        try:
+            with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as file:
+                file.write(data)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.rename(scratch, path)
+        except BaseException:
+            _forget(scratch)
+            raise
+        if durable:
+            sync_directory(os.path.dirname(path))
+    except OSError as error:
+        raise from_os(error, f"write {path}") from error
+
+
+def sync_directory(path: str) -> None:
+    """fsync(2) of a directory: makes the renames in it last."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of mounts that makes a container's root, in the words of the OCI runtime specification (config.md, Mounts)."""
+
+from __future__ import annotations
+
+from ..values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_SHM = 64 << 20
+
+
+class Bind(Value):
+    """A host file or directory seen in the container. Both paths are absolute."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+class Tmpfs(Value):
+    """A file system in memory; `options` are tmpfs's own, such as size=64m."""
+
+    target: str
+    options: tuple[str, ...] = ()
+
+
+def base(*, privileged: bool, own_network: bool, own_cgroup: bool = True) -> tuple[dict[str, Any], ...]:
+    """/proc, /dev and /sys with the devices left to the runtime: it brings its own nodes on a tmpfs that it made."""
+    writable = () if privileged else ("ro",)
+    quiet = ("nosuid", "noexec", "nodev")
+    sys = _entry("/sys", "sysfs", "sysfs", (*quiet, *writable)) if own_network else _entry("/sys", "bind", "/sys", ("rbind", *quiet, "ro"))
+    mounts = [
+        _entry("/proc", "proc", "proc", quiet),
+        _entry("/dev", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
+        _entry("/dev/pts", "devpts", "devpts", ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")),
+        sys,
+    ]
+    if own_cgroup:
+        mounts.append(_entry("/sys/fs/cgroup", "cgroup", "cgroup", (*quiet, "relatime", *writable)))
+    mounts += [
+        _entry("/dev/mqueue", "mqueue", "mqueue", quiet),
+        _entry("/dev/shm", "tmpfs", "shm", (*quiet, "mode=1777", f"size={_SHM}")),
+    ]
+    return tuple(mounts)
+
+
+def of_users(binds: tuple[Bind, ...], tmpfs: tuple[Tmpfs, ...]) -> tuple[dict[str, Any], ...]:
+    """What the spec asks for, parents before children."""
+    entries = [
+        _entry(bind.target, "bind", bind.source, ("rbind", "nodev", "ro" if bind.read_only else "rw", "rprivate")) for bind in binds
+    ]
+    entries += [_entry(item.target, "tmpfs", "tmpfs", ("nosuid", "nodev", *item.options)) for item in tmpfs]
+    return tuple(sorted(entries, key=lambda entry: str(entry["destination"]).count("/")))
+
+
+def _entry(destination: str, kind: str, source: str, options: tuple[str, ...]) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": source, "options": list(options)}

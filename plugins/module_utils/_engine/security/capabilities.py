@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which capabilities a container's processes may hold, as names for the record and as a mask for the kernel."""
+
+from __future__ import annotations
+
+from ..errors import InvalidSpec
+
+# In the order of include/uapi/linux/capability.h: the index is the bit.
+NAMES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
+    "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE",
+    "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+    "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+)  # fmt: skip
+
+DEFAULT = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+)  # fmt: skip
+
+
+def normalise(names: tuple[str, ...], option: str) -> tuple[str, ...]:
+    """Docker's spellings ("cap_net_raw", "NET_RAW", "all") as sorted upper-case names without the prefix."""
+    return tuple(sorted({_one(name, option) for name in names}))
+
+
+def resolve(add: tuple[str, ...], drop: tuple[str, ...], *, privileged: bool) -> tuple[str, ...]:
+    """What is left of the default set after `drop` and `add`, as Docker combines them: ALL stands for every one."""
+    held = set(NAMES) if privileged or "ALL" in add else set(DEFAULT)
+    held -= set(NAMES) if "ALL" in drop and "ALL" not in add else set(drop)
+    held |= set(add) - {"ALL"}
+    return tuple(name for name in NAMES if name in held)
+
+
+def mask(names: tuple[str, ...]) -> int:
+    """The names as capset(2) and the bounding set count them."""
+    return sum(1 << NAMES.index(name) for name in names)
+
+
+def _one(name: str, option: str) -> str:
+    short = name.strip().upper()
+    if short.startswith("CAP_"):
+        short = short[4:]
+    if short != "ALL" and short not in NAMES:
+        raise InvalidSpec(f"{option}: {name!a} is no capability: write one such as NET_RAW, or ALL")
+    return short
