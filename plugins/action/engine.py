@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one action plugin of all modules: what can be decided on the controller is decided there, then the module runs."""
+
+from __future__ import annotations
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..plugin_utils.delivery import DeliveringAction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class ActionModule(DeliveringAction):
+    """Serves every module of the collection; meta/runtime.yml says so."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task's module with the engine in place."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        module = str(self._task.resolved_action or self._task.action)
+        arguments, host = dict(self._task.args), task_vars or {}
+        kind = module.rpartition(".")[2]
+        if kind == "environment":
+            _check_environment(arguments)
+            if boolean(arguments.get("validate_only", False)):
+                return {**result, "changed": False}
+        if kind == "container_image" and arguments.get("rootfs") and not boolean(arguments.get("remote_src", True)):
+            return {**result, **self._run_with_upload(module, arguments, host)}
+        return {**result, **self.run_delivered(module, arguments, host)}
+
+    def _run_with_upload(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The rootfs is on the controller: the host says whether it has that content already."""
+        from ..plugin_utils.upload import archive
+
+        local, digest = archive(self._find_needle("files", arguments["rootfs"]), constants.DEFAULT_LOCAL_TMP)
+        asked = {**arguments, "checksum": digest}
+        # A job can't ask back.
+        result = {"upload_missing": True} if self._task.async_val else self.run_delivered(module, asked, task_vars)
+        if result.get("upload_missing"):
+            result = self.run_delivered(module, {**asked, "rootfs": self.send(local, "rootfs")}, task_vars)
+        return result
+
+
+def _check_environment(arguments: dict[str, Any]) -> None:
+    """Refuse a faulty document before the host is touched."""
+    from ..plugin_utils.documents import violations
+
+    document = {kind: arguments[kind] for kind in ("images", "containers") if arguments.get(kind) is not None}
+    faults = violations("environment", document)
+    if faults:
+        raise AnsibleActionFail("\n".join([f"the environment has {len(faults)} fault(s):", *faults]))

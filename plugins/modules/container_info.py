@@ -1,0 +1,73 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell about containers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_info
+short_description: Tell about containers
+version_added: 0.1.0
+author:
+  - The berth.containers authors (@berth)
+description:
+  - Tells what containers a host has, which of them run, and how each is set up.
+options:
+  name:
+    description:
+      - The containers to tell about, by name or id. All by default.
+      - One that is not there is left out of the answer, without an error.
+    type: list
+    elements: str
+extends_documentation_fragment:
+  - berth.containers.attributes.info
+  - berth.containers.attributes.engine
+seealso:
+  - module: berth.containers.container
+"""
+
+EXAMPLES = r"""
+- name: All containers of a host
+  berth.containers.container_info:
+  register: all
+
+- name: One container
+  berth.containers.container_info:
+    name: web
+  register: web
+
+- name: Say whether it is there
+  ansible.builtin.debug:
+    msg: "{{ 'there' if web.containers | length else 'not there' }}"
+"""
+
+RETURN = r"""
+containers:
+  description: One entry for each container that was found, in the order of their names.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: web
+      id: 3f1c5d0c2a6b4f2e8d9a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e
+      state: started
+      image: base:latest
+      ip_address: 10.88.0.2
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._ansible.request import ENGINE, answer
+
+
+def main() -> None:
+    """One request, one answer."""
+    module = AnsibleModule(
+        argument_spec={"name": {"type": "list", "elements": "str"}, **ENGINE}, supports_check_mode=True
+    )
+    answer(module, "container_info")
+
+
+if __name__ == "__main__":
+    main()
