@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schemas")
 _LONGEST = 60
+_WHOLE = "the document"
 
 
 def schema(kind: str) -> dict[str, Any]:
@@ -43,6 +44,8 @@ def _sentences(fault: Any) -> list[str]:
         return [f"{place}: unknown option {name!a}" for name in sorted(set(fault.instance) - known)]
     if fault.validator == "required":
         return [f"{place}: {name} is missing" for name in fault.validator_value if name not in fault.instance]
+    if fault.validator == "not":
+        return [f"{place}: it has both {' and '.join(fault.validator_value['required'])}: leave one of them out"]
     wanted = fault.schema.get("description")
     if wanted:
         return [f"{place}: {_shown(fault.instance)} is not {wanted}"]
@@ -56,11 +59,11 @@ def _shown(value: object) -> str:
 
 def _place(path: Any) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.lstrip(".") or "the document"
+    return text.lstrip(".") or _WHOLE
 
 
 def _natural(line: str) -> list[tuple[int, str]]:
-    place = line.partition(":")[0].replace("[", ".").replace("]", "")
+    place = line.partition(":")[0].replace(_WHOLE, "").replace("[", ".").replace("]", "")
     return [(int(part), "") if part.isdigit() else (-1, part) for part in place.split(".")]
 
 
