@@ -96,3 +96,11 @@ def from_os(error: OSError, what: str) -> EngineError:
     if error.errno in FULL:
         return StorageFull(f"{what}: {reason}: free some space, or move the state with the option root")
     return EngineError(f"{what}: {reason}")
+
+
+def named(kind: str, message: str) -> EngineError:
+    """The error that another process of the engine met, from the name of its class and its sentence."""
+    found = globals().get(kind)
+    if isinstance(found, type) and issubclass(found, EngineError) and found is not KernelError:
+        return found(message)
+    return EngineError(message)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
-from .libc import syscall
+from ..errors import KernelError
+from .libc import check, libc, syscall
 
 NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT = 0x02, 0x04, 0x08, 0x10
 
@@ -20,3 +22,36 @@ def openat2(directory: int, path: str | bytes, flags: int, *, resolve: int, mode
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     raw = os.fsencode(path)
     return syscall("openat2", directory, raw, ctypes.byref(how), ctypes.sizeof(how), subject=os.fsdecode(raw))
+
+
+def open_beneath(directory: int, path: bytes, flags: int) -> int:
+    """Open `path` below `directory` through directories only: a symlink on the way is ELOOP. The caller closes.
+
+    `path` is relative and has no `..`. Kernels before 5.6 have no openat2; there every component is opened on its own.
+    """
+    try:
+        return openat2(directory, path or b".", flags, resolve=BENEATH | NO_SYMLINKS)
+    except KernelError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+    return _open_by_steps(directory, path, flags)
+
+
+def _open_by_steps(directory: int, path: bytes, flags: int) -> int:
+    *parents, last = path.split(b"/") if path else [b"."]
+    here = os.dup(directory)
+    try:
+        for name in parents:
+            below = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = below
+        return os.open(last, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    except OSError as error:
+        raise KernelError("open", os.fsdecode(path), error.errno or errno.EIO) from None
+    finally:
+        os.close(here)
+
+
+def syncfs(directory: int) -> None:
+    """syncfs(2): everything written to that file system so far is on its disk."""
+    check(libc.syncfs(directory), "syncfs")

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a record and its image to the bundle that the runtime executes: everything is resolved here, nothing is done."""
+
+from __future__ import annotations
+
+from ..cgroup.limits import Limits
+from ..paths import Paths
+from ..rootfs import mounts
+from ..runtime.bundle import Bundle
+from ..security import capabilities, masks
+from .record import Record
+from .spec import Spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..image.resolve import Image
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PIDS = 2048
+_NOFILE = (1024, 524_288)
+_FILES = ("hosts", "hostname", "resolv.conf")
+
+
+def limits_of(spec: Spec) -> Limits:
+    """The limits that the kernel is to hold: what was asked for, and a bound on processes for everybody."""
+    pids = _PIDS if spec.pids_limit is None else spec.pids_limit
+    return Limits(memory=spec.memory, cpus=spec.cpus, pids=None if pids < 0 else pids)
+
+
+def command_of(spec: Spec, config: dict[str, Any]) -> tuple[str, ...]:
+    """Entrypoint and command as Docker combines them: an entrypoint of the user's own drops the image's command."""
+    entrypoint = spec.entrypoint if spec.entrypoint is not None else tuple(config.get("Entrypoint") or ())
+    command = spec.command
+    if command is None:
+        command = () if spec.entrypoint is not None else tuple(config.get("Cmd") or ())
+    return entrypoint + command
+
+
+def environment_of(spec: Spec, config: dict[str, Any], hostname: str) -> tuple[str, ...]:
+    """NAME=value pairs: defaults, then the image's, then the user's; nothing of the host's."""
+    merged = {"PATH": _PATH, "HOSTNAME": hostname}
+    if spec.tty:
+        merged["TERM"] = "xterm"
+    for pair in config.get("Env") or ():
+        name, _, value = pair.partition("=")
+        merged[name] = value
+    merged.update(spec.env)
+    return tuple(f"{name}={value}" for name, value in merged.items())
+
+
+def hostname_of(record: Record) -> str:
+    """The name that the container sees as its host's."""
+    return record.spec.hostname or record.id[:12]
+
+
+def binds_of(spec: Spec) -> tuple[mounts.Bind, ...]:
+    """The volumes of a spec."""
+    parts = (text.rsplit(":", 2) for text in spec.volumes)
+    return tuple(mounts.Bind(source=source, target=target, read_only=mode == "ro") for source, target, mode in parts)
+
+
+def compile_bundle(
+    paths: Paths,
+    record: Record,
+    image: Image,
+    *,
+    cgroups: tuple[str, ...],
+    unified: str,
+    network: str,
+    network_of: int = 0,
+    names_dir: str = "",
+    name_servers: tuple[str, ...] = (),
+) -> Bundle:
+    """The bundle of one start. `network` is own, host or shared (see Bundle)."""
+    spec, home = record.spec, paths.container(record.id)
+    return Bundle(
+        ident=record.id,
+        oci=_config(record, image.config, own_network=network == "own", home=home),
+        home=home,
+        run=paths.container_run(record.id),
+        layers=image.layers,
+        user=spec.user if spec.user is not None else str(image.config.get("User") or ""),
+        id_start=record.id_start,
+        cgroups=cgroups,
+        unified=unified,
+        network=network,
+        network_of=network_of,
+        names_dir=names_dir,
+        name_servers=name_servers,
+        interactive=spec.interactive,
+        terminal=spec.tty,
+        log=f"{home}/logs/container.log",
+    )
+
+
+def _config(record: Record, config: dict[str, Any], *, own_network: bool, home: str) -> dict[str, Any]:
+    """config.json of runtime-spec 1.2."""
+    spec = record.spec
+    hostname = hostname_of(record)
+    held = capabilities.resolve(spec.cap_add, spec.cap_drop, privileged=spec.privileged)
+    return {
+        "ociVersion": "1.2.0",
+        "process": process_of(spec, config, held, args=command_of(spec, config), env=environment_of(spec, config, hostname)),
+        "root": {"path": "rootfs", "readonly": spec.read_only},
+        "hostname": hostname,
+        "mounts": list(_mounts(spec, own_network=own_network, home=home)),
+        "linux": _linux(record, own_network=own_network),
+        "annotations": {"dev.berth.name": record.name, "dev.berth.capabilities": f"{capabilities.mask(held):x}"},
+    }
+
+
+def process_of(
+    spec: Spec, config: dict[str, Any], held: tuple[str, ...], *, args: tuple[str, ...], env: tuple[str, ...]
+) -> dict[str, Any]:
+    """config.json's "process": the same for a container's first process and for those that join it."""
+    names = [f"CAP_{name}" for name in held]
+    return {
+        "terminal": spec.tty,
+        "user": {"uid": 0, "gid": 0, "umask": 0o022},
+        "args": list(args),
+        "env": list(env),
+        "cwd": spec.working_dir or config.get("WorkingDir") or "/",
+        "capabilities": {"bounding": names, "effective": names, "permitted": names, "inheritable": [], "ambient": []},
+        "rlimits": _rlimits(),
+        "noNewPrivileges": not spec.privileged,
+        "oomScoreAdj": 0,
+    }
+
+
+def _mounts(spec: Spec, *, own_network: bool, home: str) -> tuple[dict[str, Any], ...]:
+    files = tuple(mounts.Bind(source=f"{home}/bundle/{name}", target=f"/etc/{name}") for name in _FILES)
+    tmpfs = tuple(mounts.Tmpfs(target=target, options=tuple(options.split(",")) if options else ()) for target, options in _pairs(spec))
+    users = mounts.of_users((*files, *binds_of(spec)), tmpfs)
+    mine = {str(entry["destination"]) for entry in users}
+    base = mounts.base(privileged=spec.privileged, own_network=own_network)
+    return (*(entry for entry in base if entry["destination"] not in mine), *_last_of_each(users))
+
+
+def _last_of_each(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """A user's own mount on /etc/hosts takes the place of ours."""
+    return tuple({str(entry["destination"]): entry for entry in entries}.values())
+
+
+def _pairs(spec: Spec) -> tuple[tuple[str, str], ...]:
+    return tuple((text.partition(":")[0], text.partition(":")[2]) for text in spec.tmpfs)
+
+
+def _rlimits() -> list[dict[str, Any]]:
+    return [
+        {"type": "RLIMIT_NOFILE", "soft": _NOFILE[0], "hard": _NOFILE[1]},
+        # core_pattern pipes run as the host's root.
+        {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
+    ]
+
+
+def _linux(record: Record, *, own_network: bool) -> dict[str, Any]:
+    spec = record.spec
+    kinds = ["pid", "mount", "ipc", "uts", "cgroup", *(["network"] if own_network else [])]
+    linux: dict[str, Any] = {
+        "namespaces": [{"type": kind} for kind in kinds],
+        "maskedPaths": [] if spec.privileged else list(masks.MASKED),
+        "readonlyPaths": [] if spec.privileged else list(masks.READ_ONLY),
+        "resources": _resources(limits_of(spec)),
+    }
+    if record.id_start is not None:
+        mapping = [{"containerID": 0, "hostID": record.id_start, "size": 65_536}]
+        linux["namespaces"].append({"type": "user"})
+        linux["uidMappings"] = linux["gidMappings"] = mapping
+    if own_network:
+        # What Docker sets too: ports below 1024 and ping need no capability in a network of one's own.
+        last = 65_535 if record.id_start is not None else 2_147_483_647
+        linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {last}"}
+    return linux
+
+
+def _resources(limits: Limits) -> dict[str, Any]:
+    resources: dict[str, Any] = {}
+    if limits.memory is not None:
+        resources["memory"] = {"limit": limits.memory, "swap": limits.memory}
+    if limits.cpus is not None:
+        resources["cpu"] = {"quota": int(limits.cpus * 100_000), "period": 100_000}
+    if limits.pids is not None:
+        resources["pids"] = {"limit": limits.pids}
+    return resources

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container that exists but does not run: built in staging, there from the moment it is renamed into place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+
+from ..cgroup import hierarchy, limits
+from ..errors import Conflict, InvalidSpec, NotFound, from_os
+from ..image.resolve import resolve
+from ..names import new_id
+from ..paths import Paths
+from ..security import idranges
+from . import record as records
+from .bundling import binds_of, command_of, limits_of
+from .record import Record
+from .spec import Spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..image.resolve import Image
+
+
+def create(paths: Paths, spec: Spec) -> Record:
+    """Make the container. Conflict when the name is taken; nothing is left behind by an error."""
+    image = check(paths, spec)
+    with records.lock_name(paths, spec.name):
+        other = records.find_by_name(paths, spec.name)
+        if other:
+            raise Conflict(f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name")
+        return _build(paths, spec, image)
+
+
+def check(paths: Paths, spec: Spec) -> Image:
+    """The image of `spec`, once everything that could make its first start impossible has been looked at."""
+    image = resolve(paths, spec.image)
+    limits.check(limits_of(spec), hierarchy.mounted())
+    if not command_of(spec, image.config):
+        raise InvalidSpec(f"container {spec.name}: image {spec.image} names no command: give one")
+    for bind in binds_of(spec):
+        if not os.path.exists(bind.source):
+            raise NotFound(f"bind source {bind.source} does not exist on this host: make it first")
+    return image
+
+
+def _build(paths: Paths, spec: Spec, image: Image) -> Record:
+    ident = new_id()
+    staged = f"{paths.staging}/container-{ident}"
+    with contextlib.ExitStack() as undo:
+        try:
+            os.mkdir(staged, 0o700)
+            undo.callback(shutil.rmtree, staged, ignore_errors=True)
+            start = None if spec.userns_mode == "host" else idranges.reserve(paths, ident)
+            if start is not None:
+                undo.callback(idranges.release, paths, ident, start)
+            for name in ("upper", "work", "logs", "bundle"):
+                os.mkdir(f"{staged}/{name}", 0o755 if name == "upper" else 0o700)
+            record = Record(id=ident, spec=spec, image=image.name, image_digest=image.digest, created=time.time(), id_start=start)
+            _copy_root_attributes(image.layers, f"{staged}/upper")
+            records.write(record, staged)
+            records.publish(paths, record, staged)
+        except OSError as error:
+            raise from_os(error, f"create container {spec.name}") from error
+        undo.pop_all()
+    return record
+
+
+def _copy_root_attributes(layers: tuple[str, ...], upper: str) -> None:
+    """The upper directory is the container's "/" as far as mode and owner go."""
+    below = os.stat(layers[0])
+    os.chown(upper, below.st_uid, below.st_gid)
+    os.chmod(upper, below.st_mode & 0o7777)
+    os.utime(upper, ns=(below.st_atime_ns, below.st_mtime_ns))

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container as it is kept: found by name in one step, by the beginning of its id in a listing. It exists when its record does."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .. import names
+from ..errors import Conflict, NotFound
+from ..locks import DirectoryLock, Lock
+from ..paths import Paths
+from ..records import read_record, sync_directory, write_record
+from ..runtime.state import State, observe
+from ..values import Value
+from .spec import Spec, from_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+
+class Record(Value):
+    """`spec` is what the user asked for; `image` and `image_digest` what it resolved to when the container was made.
+
+    `created` is in seconds since the epoch; `id_start` the first host id of its user namespace, None without one.
+    """
+
+    id: str
+    spec: Spec
+    image: str
+    image_digest: str
+    created: float
+    id_start: int | None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def state(self, paths: Paths) -> State:
+        """What the files and the kernel say now."""
+        return observe(paths.container(self.id), paths.container_run(self.id))
+
+
+def find(paths: Paths, reference: str) -> Record:
+    """The container of that name, id, or unique beginning of an id. NotFound, or Conflict when several begin so."""
+    record = find_by_name(paths, reference)
+    if record:
+        return record
+    if names.is_id(reference):
+        found = [name for name in os.listdir(paths.containers) if name.startswith(reference)]
+        if len(found) > 1:
+            raise Conflict(f"{len(found)} containers have ids that begin with {reference}: write more of it")
+        if found:
+            return load(paths, found[0])
+    raise NotFound(f"no container {reference!a}: berth ps -a lists those there are")
+
+
+def find_by_name(paths: Paths, name: str) -> Record | None:
+    """The container of that name, or None. A name whose container is gone is free."""
+    try:
+        ident = os.readlink(f"{paths.names}/{names.check_name(name)}")
+        return load(paths, ident)
+    except (FileNotFoundError, NotFound):
+        return None
+
+
+def load(paths: Paths, ident: str) -> Record:
+    """The record of the container with that whole id."""
+    fields = read_record(f"{paths.container(ident)}/record.json")
+    return Record(
+        id=ident,
+        spec=from_record(fields["spec"]),
+        image=fields["image"],
+        image_digest=fields["image_digest"],
+        created=fields["created"],
+        id_start=fields["id_start"],
+    )
+
+
+def lock(paths: Paths, record: Record) -> DirectoryLock:
+    """Held while a container is started, stopped, removed or committed."""
+    return DirectoryLock(paths.container(record.id), f"container {record.name}")
+
+
+def lock_name(paths: Paths, name: str) -> Lock:
+    """Held while a name is given to a container. Names share 64 locks, so that names of the past leave no files."""
+    return Lock(paths.locks, f"container-names-{sum(name.encode()) % 64}")
+
+
+def every(paths: Paths) -> Iterator[Record]:
+    """All containers, oldest first."""
+    found = []
+    for ident in os.listdir(paths.containers):
+        try:
+            found.append(load(paths, ident))
+        except NotFound:
+            continue
+    return iter(sorted(found, key=lambda record: (record.created, record.name)))
+
+
+def write(record: Record, directory: str) -> None:
+    """Write record.json below `directory`."""
+    fields = record.as_dict()
+    del fields["id"]
+    write_record(f"{directory}/record.json", fields)
+
+
+def publish(paths: Paths, record: Record, staged: str) -> None:
+    """Make a staged directory the container: from the rename on it exists. The caller holds the name's lock."""
+    link = f"{paths.names}/{record.name}"
+    scratch = f"{link}.{record.id[:12]}.tmp"
+    os.symlink(record.id, scratch)
+    os.rename(scratch, link)
+    os.rename(staged, paths.container(record.id))
+    sync_directory(paths.containers)
+
+
+def withdraw(paths: Paths, record: Record) -> str:
+    """The reverse: from the rename on it is gone; returns the directory in staging that is left to delete."""
+    trash = f"{paths.staging}/container-{record.id}.{os.getpid()}-{time.monotonic_ns()}"
+    os.rename(paths.container(record.id), trash)
+    link = f"{paths.names}/{record.name}"
+    try:
+        if os.readlink(link) == record.id:
+            os.unlink(link)
+    except FileNotFoundError:
+        pass
+    return trash

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Giving back what a container held: at its end, at its removal, and when whoever should have done it was killed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from ..cgroup import group, hierarchy
+from ..network import attach
+from ..paths import Paths
+from ..runtime import state
+from ..security import idranges
+from . import record as records
+from .record import Record
+
+_KILLED = 137
+
+
+def group_name(paths: Paths) -> str:
+    """The group above all containers of this root, in every hierarchy."""
+    return paths.kernel_name("berth")
+
+
+def release(paths: Paths, record: Record) -> bool:
+    """Give back what a start took: network, cgroup. Tells whether the kernel killed a process for lack of memory. Idempotent."""
+    attach.release(paths, record.id)
+    here, parent = hierarchy.mounted(), group_name(paths)
+    killed = group.was_oom_killed(here, parent, record.id)
+    group.remove(group.directories(here, parent, record.id))
+    return killed
+
+
+def discard(paths: Paths, record: Record) -> None:
+    """Take the container out of the world and delete its files. The caller knows that it does not run. Idempotent."""
+    try:
+        trash = records.withdraw(paths, record)
+    except FileNotFoundError:
+        return
+    if record.id_start is not None:
+        idranges.release(paths, record.id, record.id_start)
+    shutil.rmtree(paths.container_run(record.id), ignore_errors=True)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def bury(paths: Paths, record: Record) -> None:
+    """Do the last duties of a supervisor that was killed: release, and record an end that nobody saw. Idempotent."""
+    now = record.state(paths)
+    if now.status != "exited" or not now.unseen:
+        return
+    killed = release(paths, record)
+    fields = {
+        "exit_code": _KILLED, "started_at": now.started_at, "finished_at": time.time(), "oom_killed": killed, "error": now.error,
+    }  # fmt: skip
+    state.write_exited(paths.container(record.id), paths.container_run(record.id), fields)
+    if record.spec.auto_remove:
+        discard(paths, record)

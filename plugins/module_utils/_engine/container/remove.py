@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removal is creation backwards: one rename and the container is gone, what is left is rubbish to delete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+from ..errors import Conflict
+from ..paths import Paths
+from ..runtime import state
+from ..runtime.waiting import wait_for_end
+from . import record as records
+from .record import Record
+from .release import bury, discard
+from .stop import kill
+
+
+def remove(paths: Paths, record: Record, *, force: bool = False) -> None:
+    """Remove the container and everything that is its own. Conflict when it runs, unless `force` kills it. Idempotent."""
+    with records.lock(paths, record):
+        if record.state(paths).status == "running":
+            if not force:
+                raise Conflict(f"container {record.name} runs: stop it first, or remove it by force")
+            kill(paths, record)
+        _wait_for_supervisor(paths, record)
+        bury(paths, record)
+        discard(paths, record)
+
+
+def _wait_for_supervisor(paths: Paths, record: Record, patience: float = 10.0) -> None:
+    """A container that has just ended may still be cleaned up by its supervisor."""
+    pid = state.supervisor_of(paths.container_run(record.id))
+    if pid:
+        wait_for_end((pid,), patience)
+
+
+def sweep(paths: Paths) -> None:
+    """Delete what removals and creations that were killed left in staging, if nobody is at work on it any more."""
+    for name in os.listdir(paths.staging):
+        if name.startswith("container-") and not _is_young(f"{paths.staging}/{name}"):
+            shutil.rmtree(f"{paths.staging}/{name}", ignore_errors=True)
+
+
+def _is_young(path: str) -> bool:
+    try:
+        return time.time() - os.stat(path).st_ctime < 60
+    except FileNotFoundError:
+        return True

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a record to a running process: network and cgroup are prepared, the supervisor is let go, the rest is its own."""
+
+from __future__ import annotations
+
+import os
+
+from ..cgroup import group, hierarchy
+from ..cgroup.hierarchy import Hierarchy
+from ..errors import Conflict, NotFound, from_os
+from ..image.resolve import resolve
+from ..network import attach, modes, resolv
+from ..network.ports import parse_ports
+from ..paths import Paths
+from ..records import write_file
+from ..runtime import launch
+from ..runtime import bundle as bundles
+from ..runtime.supervisor import Hooks
+from . import record as records
+from .bundling import compile_bundle, hostname_of, limits_of
+from .record import Record
+from .release import bury, discard, group_name, release
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from ..network.attach import Attachment
+    from ..network.modes import Mode
+
+
+def start(paths: Paths, record: Record, *, client: socket.socket | None = None) -> int:
+    """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was."""
+    with records.lock(paths, record):
+        if record.state(paths).status == "running":
+            raise Conflict(f"container {record.name} runs already")
+        bury(paths, record)
+        return _start(paths, record, client)
+
+
+def _start(paths: Paths, record: Record, client: socket.socket | None) -> int:
+    image = resolve(paths, record.image_digest)
+    mode = modes.parse_mode(record.spec.network_mode)
+    other = _network_owner(paths, mode)
+    here = hierarchy.mounted()
+    try:
+        attachment = _reserve(paths, record) if mode.kind == modes.BRIDGE else None
+        directories = group.create(here, group_name(paths), record.id, limits_of(record.spec))
+        os.makedirs(paths.container_run(record.id), mode=0o700, exist_ok=True)
+        _write_files(paths, record, mode, attachment, other)
+        bundle = compile_bundle(
+            paths,
+            record,
+            image,
+            cgroups=directories,
+            unified=_unified(here, directories),
+            network={modes.HOST: "host", modes.CONTAINER: "shared"}.get(mode.kind, "own"),
+            network_of=other.state(paths).pid if other else 0,
+            names_dir=attachment.names_dir if attachment else "",
+            name_servers=record.spec.dns_servers,
+        )
+        bundles.save(bundle, f"{paths.container(record.id)}/bundle")
+    except OSError as error:
+        release(paths, record)
+        raise from_os(error, f"start container {record.name}") from error
+    except BaseException:
+        release(paths, record)
+        raise
+    hooks = Hooks(release=lambda: release(paths, record), finish=lambda: _finish(paths, record))
+    return launch.launch(bundle, client=client, meanwhile=lambda pid: _connect(paths, attachment, pid), hooks=hooks)
+
+
+def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
+    if attachment:
+        attach.connect(paths, attachment, pid)
+
+
+def _finish(paths: Paths, record: Record) -> None:
+    if record.spec.auto_remove:
+        discard(paths, record)
+
+
+
+
+def _reserve(paths: Paths, record: Record) -> Attachment:
+    ports = parse_ports(record.spec.published_ports)
+    return attach.reserve(paths, record.id, record.name, hostname_of(record), ports)
+
+
+def _network_owner(paths: Paths, mode: Mode) -> Record | None:
+    if mode.kind != modes.CONTAINER:
+        return None
+    owner = records.find(paths, mode.target)
+    if owner.state(paths).status != "running":
+        raise NotFound(f"network_mode {mode}: container {mode.target} does not run: start it first")
+    return owner
+
+
+def _unified(here: Hierarchy, directories: tuple[str, ...]) -> str:
+    """The directory to be born in (clone3(2), CLONE_INTO_CGROUP, Linux 5.7), "" on older kernels."""
+    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
+    if not here.v2 or (major, minor) < (5, 7):
+        return ""
+    return next(path for path in directories if path.startswith(here.v2 + "/"))
+
+
+def _write_files(paths: Paths, record: Record, mode: Mode, attachment: Attachment | None, other: Record | None) -> None:
+    """/etc/hosts, /etc/hostname and /etc/resolv.conf: kept outside the root, and written in place so that a bind sees them."""
+    home = f"{paths.container(record.id)}/bundle"
+    if other:
+        return _copy_files(f"{paths.container(other.id)}/bundle", home)
+    hostname = hostname_of(record)
+    names = (hostname, record.name) if attachment else (hostname,)
+    address, gateway = (attachment.address, attachment.gateway) if attachment else ("", "")
+    texts = {
+        "hosts": resolv.hosts(names, address, record.spec.etc_hosts, gateway),
+        "hostname": resolv.hostname(hostname),
+        "resolv.conf": resolv.resolv_conf(mode.kind, _host_resolv_conf(), record.spec.dns_servers),
+    }
+    for name, text in texts.items():
+        write_file(f"{home}/{name}", text.encode(), mode=0o644, durable=False)
+    return None
+
+
+def _host_resolv_conf() -> str:
+    try:
+        with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _copy_files(source: str, home: str) -> None:
+    for name in ("hosts", "hostname", "resolv.conf"):
+        with open(f"{source}/{name}", "rb") as file:
+            write_file(f"{home}/{name}", file.read(), mode=0o644, durable=False)
+
+

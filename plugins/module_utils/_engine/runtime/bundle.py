@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the runtime executes: an OCI config.json, and beside it the decisions that the specification has no words for."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..records import read_record, write_file, write_record
+from ..values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Bundle(Value):
+    """`oci` is config.json (runtime-spec 1.2); everything else is resolved, absolute and ready to be used.
+
+    `home` holds upper/ and work/ of the overlay, `layers` its lower directories, topmost first. `user` is what the user
+    wrote: names can only be looked up inside the root. `id_start` is the first host id of the container's user
+    namespace, None without one. `cgroups` are directories that exist; the first of them that is on the unified hierarchy
+    is `unified`. `network_of` is a pid whose network namespace is shared, 0 for none; `network` is "own", "host" or "shared".
+    """
+
+    ident: str
+    oci: dict[str, Any]
+    home: str
+    run: str
+    layers: tuple[str, ...]
+    user: str
+    id_start: int | None
+    cgroups: tuple[str, ...]
+    unified: str = ""
+    network: str = "own"
+    network_of: int = 0
+    names_dir: str = ""
+    name_servers: tuple[str, ...] = ()
+    interactive: bool = False
+    terminal: bool = False
+    log: str = ""
+    log_size: int = 10 << 20
+    log_files: int = 5
+
+
+def save(bundle: Bundle, directory: str) -> None:
+    """Write config.json below `directory` and the rest, which a reboot may take, into the run-time directory."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    os.makedirs(bundle.run, mode=0o700, exist_ok=True)
+    fields = bundle.as_dict()
+    write_file(f"{directory}/config.json", json.dumps(fields.pop("oci"), separators=(",", ":")).encode(), durable=False)
+    write_record(f"{bundle.run}/bundle.json", fields, durable=False)
+
+
+def load(directory: str, run: str) -> Bundle:
+    """The bundle that `save` wrote."""
+    fields = read_record(f"{run}/bundle.json")
+    with open(f"{directory}/config.json", encoding="utf-8") as file:
+        oci = json.load(file)
+    for name in ("layers", "cgroups", "name_servers"):
+        fields[name] = tuple(fields[name])
+    return Bundle(oci=oci, **fields)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joining a running container, of which nothing is trusted: its namespaces in a fixed order, then the same last steps as at its start."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+
+from ..kernel import process
+from ..values import Value
+from . import link, pty, users
+from .become import become
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+# User first: it gives the rights that the others need. The process namespace counts for children only, so it comes last.
+_ORDER = (("user", process.NEWUSER), ("ipc", process.NEWIPC), ("uts", process.NEWUTS), ("net", process.NEWNET),
+          ("cgroup", process.NEWCGROUP), ("pid", process.NEWPID), ("mnt", process.NEWNS))  # fmt: skip
+_CHUNK = 1 << 16
+
+
+class Plan(Value):
+    """`pid` is the container's first process; `process` as in config.json; `mapped` says that it has a user namespace."""
+
+    pid: int
+    process: dict[str, Any]
+    user: str
+    mask: int
+    cgroups: tuple[str, ...]
+    mapped: bool
+    terminal: bool = False
+
+
+class Session:
+    """A process in the container and its streams. With a terminal `master` is both directions, else three pipes; -1 when closed.
+
+    Use it as a context: leaving it closes the streams and kills what still runs.
+    """
+
+    __slots__ = ("_pid", "code", "master", "stderr", "stdin", "stdout")
+
+    def __init__(self, pid: int, streams: tuple[int, int, int], master: int) -> None:
+        self._pid, self.code, self.master = pid, -1, master
+        self.stdin, self.stdout, self.stderr = streams
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in {self.stdin, self.stdout, self.stderr, self.master} - {-1}:
+            os.close(fd)
+        self.stdin = self.stdout = self.stderr = self.master = -1
+        if self.code < 0:
+            os.kill(self._pid, signal.SIGKILL)
+            self.wait()
+
+    def wait(self) -> int:
+        """The exit status as a shell shows it; blocks until the process has ended."""
+        if self.code < 0:
+            code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            self.code = 128 - code if code < 0 else code
+        return self.code
+
+    def close_stdin(self) -> None:
+        """End of file for the process."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
+
+    def communicate(self, data: bytes) -> tuple[int, bytes, bytes]:
+        """Feed `data`, gather both outputs, wait: the exit status, standard output, standard error."""
+        if self.master >= 0:
+            self.stdin, self.stdout = os.dup(self.master), os.dup(self.master)
+        sources = {fd: bytearray() for fd in (self.stdout, self.stderr) if fd >= 0}
+        outputs = dict(zip(("out", "err"), sources.values()))
+        left = memoryview(data)
+        if not left and self.master < 0:
+            self.close_stdin()
+        if self.stdin >= 0:
+            os.set_blocking(self.stdin, False)
+        while sources:
+            ready, writable, _ = select.select(tuple(sources), (self.stdin,) if left and self.stdin >= 0 else (), ())
+            if writable:
+                left = self._feed(left)
+            for fd in ready:
+                if not _gather(fd, sources[fd]):
+                    del sources[fd]
+        return self.wait(), bytes(outputs.get("out", b"")), bytes(outputs.get("err", b""))
+
+    def _feed(self, left: memoryview) -> memoryview:
+        try:
+            left = left[os.write(self.stdin, left[:_CHUNK]) :]
+        except BrokenPipeError:
+            left = left[:0]
+        if not left and self.master < 0:
+            self.close_stdin()
+        return left
+
+
+def _gather(fd: int, into: bytearray) -> bool:
+    try:
+        data = os.read(fd, _CHUNK)
+    except OSError:
+        return False  # EIO: nobody has the terminal open any more
+    into += data
+    return bool(data)
+
+
+def open_session(plan: Plan) -> Session:
+    """Start the process. Errors are EngineErrors, CommandNotFound among them; nothing is left running then."""
+    ours, theirs = link.pair()
+    inner, outer = _pipes(plan.terminal)
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        for fd in outer:
+            if fd >= 0:
+                os.close(fd)
+        _join(plan, theirs, inner)
+    theirs.close()
+    for fd in set(inner) - {-1}:
+        os.close(fd)
+    try:
+        master = link.receive(ours, "terminal")[1][0] if plan.terminal else -1
+        if ours.recv(1, socket.MSG_PEEK):
+            link.receive(ours, "nothing")
+    except BaseException:
+        for fd in set(outer) - {-1}:
+            os.close(fd)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        ours.close()
+    return Session(pid, outer, master)
+
+
+def _pipes(terminal: bool) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    if terminal:
+        return (-1, -1, -1), (-1, -1, -1)
+    (in_read, in_write), (out_read, out_write), (err_read, err_write) = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
+    return (in_read, out_write, err_write), (in_write, out_read, err_read)
+
+
+def _join(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoReturn:
+    """The process that changes namespaces; its child is the one inside, and its own exit status becomes the child's."""
+    try:
+        process.set_dumpable(False)
+        spaces = [(os.open(f"/proc/{plan.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _wanted(plan)]
+        for directory in plan.cgroups:
+            with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
+                file.write("0")
+        os.chdir("/")
+        for fd, kind in spaces:
+            process.setns(fd, kind)
+        if plan.mapped:
+            os.setresgid(0, 0, 0)
+            os.setgroups(())
+            os.setresuid(0, 0, 0)
+        # A change of ids resets it, and the container's processes could look into this one.
+        process.set_dumpable(False)
+        child = os.fork()
+    except BaseException as error:
+        link.send_error(door, error)
+        os._exit(1)
+    if child == 0:
+        _inside(plan, door, stdio)
+    door.close()
+    for fd in set(stdio) - {-1}:
+        os.close(fd)
+    _follow(child)
+
+
+def _wanted(plan: Plan) -> list[tuple[str, int]]:
+    """The namespaces that differ from ours: joining one's own user namespace is an error (setns(2))."""
+    return [
+        (name, kind)
+        for name, kind in _ORDER
+        if os.stat(f"/proc/{plan.pid}/ns/{name}").st_ino != os.stat(f"/proc/self/ns/{name}").st_ino
+    ]
+
+
+def _inside(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoReturn:
+    try:
+        process.set_dumpable(False)
+        if plan.terminal:
+            _take_terminal(plan, door)
+        else:
+            os.setsid()
+            for number, fd in enumerate(stdio):
+                os.dup2(fd, number)
+        become(plan.process, plan.user, plan.mask)
+    except BaseException as error:
+        link.send_error(door, error)
+        os._exit(1)
+
+
+def _take_terminal(plan: Plan, door: socket.socket) -> None:
+    master, slave, _path = pty.open_pair()
+    os.fchown(slave, users.look_up(plan.user).uid, 5)
+    link.send(door, "terminal", fds=(master,))
+    os.close(master)
+    pty.take(slave)
+
+
+def _follow(child: int) -> NoReturn:
+    """End as the child ends: with its status, or by its signal as a shell would count it."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os._exit(128 - code if code < 0 else code)

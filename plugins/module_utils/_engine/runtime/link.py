@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Messages between the engine's own processes while a container starts: JSON with descriptors, one message a packet."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from ..errors import EngineError, named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LONGEST = 1 << 16
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends that keep the borders of messages."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
+
+def send(end: socket.socket, word: str, fields: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
+    """Send `word` with fields and descriptors (at most 250). Why the other side is gone, if it is and said so, is raised."""
+    data = json.dumps({"word": word, **(fields or {})}).encode()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(fd.to_bytes(4, "little") for fd in fds))] if fds else []
+    try:
+        end.sendmsg([data], rights)
+    except (BrokenPipeError, ConnectionResetError):
+        receive(end, "reason")
+        raise
+
+
+def receive(end: socket.socket, word: str) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The message `word` that must come next. An error message is raised; an end of the other side is one, too."""
+    try:
+        data, rights = _receive(end)
+    except ConnectionResetError:
+        # The other side closed without having read all of ours; what it said before still waits behind this error.
+        data, rights = _receive(end)
+    if not data:
+        raise EngineError(f"the container's process ended while it was starting (waited for {word})")
+    fields = json.loads(data)
+    if "error" in fields:
+        raise named(fields["kind"], fields["error"])
+    if fields["word"] != word:
+        raise EngineError(f"the container's process said {fields['word']} instead of {word}")
+    raw = b"".join(part for _level, _kind, part in rights)
+    return fields, tuple(int.from_bytes(raw[at : at + 4], "little") for at in range(0, len(raw), 4))
+
+
+def _receive(end: socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+    return end.recvmsg(_LONGEST, socket.CMSG_SPACE(250 * 4), socket.MSG_CMSG_CLOEXEC)[:2]
+
+
+def send_error(end: socket.socket, error: BaseException) -> None:
+    """Tell the other side why; an error of ours keeps its class, anything else its type's name."""
+    kind = type(error).__name__
+    text = str(error) if isinstance(error, (EngineError, OSError)) else f"{kind}: {error}"
+    try:
+        end.send(json.dumps({"word": "error", "kind": kind, "error": text[:4000]}).encode())
+    except OSError:
+        os.write(2, text.encode() + b"\n")

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One process per container: parent of its first process, keeper of its output and its end. Needs nobody once it has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import time
+
+from ..errors import EngineError
+from ..kernel import mounts, process
+from ..values import Value
+from . import init, link, names, parts, state, wire
+from .bundle import Bundle
+from .logfile import LogFile
+from .loop import Loop
+from .relay import Relay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+_MAPPED = 65_536
+_ALL = process.NEWPID | process.NEWNS | process.NEWIPC | process.NEWUTS
+
+
+class Hooks(Value):
+    """What the supervisor does for the rooms above it when the container has ended, or could not start.
+
+    `release` gives back network and cgroup and tells whether the kernel killed a process for lack of memory; `finish`
+    comes after the end was recorded. Both are idempotent.
+    """
+
+    release: Callable[[], bool]
+    finish: Callable[[], None]
+
+
+class Supervisor:
+    """Starts the container of `bundle` and stays until it has ended; `hooks` give back what other rooms gave it."""
+
+    __slots__ = ("_bundle", "_init", "_loop", "_hooks", "_pidfd", "_started_at", "_stdin", "_outputs", "_terminal", "pid")
+
+    def __init__(self, bundle: Bundle, hooks: Hooks) -> None:
+        self._bundle, self._hooks, self._loop = bundle, hooks, Loop()
+        self.pid = self._pidfd = self._stdin = self._terminal = -1
+        self._outputs: dict[int, str] = {}
+        self._started_at = 0.0
+
+    def start(self, starter: socket.socket) -> None:
+        """Everything up to the user's command. Errors fly after the half-made container is gone."""
+        try:
+            self._start(starter)
+        except BaseException:
+            self._undo()
+            raise
+
+    def _start(self, starter: socket.socket) -> None:
+        bundle = self._bundle
+        process.unshare(process.NEWNS)
+        mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
+        self._clone()
+        link.send(starter, "created", {"pid": self.pid})
+        userns = self._map_ids()
+        fds = self._open_parts(userns)
+        link.send(self._init, "mounts", fds=fds)
+        for fd in (*fds, userns):
+            if fd >= 0:
+                os.close(fd)
+        self._join_cgroups()
+        link.send(self._init, "grouped")
+        made, terminal = link.receive(self._init, "ready")
+        if terminal:
+            self._take_terminal(terminal[0])
+        _remember_made(bundle.home, made["made"])
+        link.receive(starter, "go")
+        self._serve_names()
+        link.send(self._init, "go")
+        self._wait_for_command()
+        self._started_at = time.time()
+        state.write_running(bundle.run, self.pid, self._started_at)
+
+    def _clone(self) -> None:
+        bundle = self._bundle
+        self._init, child_end = link.pair()
+        stdio = self._make_pipes()
+        flags = _ALL | (process.NEWUSER if bundle.id_start is not None else 0) | (process.NEWNET if bundle.network == "own" else 0)
+        unified = os.open(bundle.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if bundle.unified else -1
+        with _in_network_of(bundle.network_of):
+            self.pid = process.clone(flags, unified)
+        if self.pid == 0:
+            self._init.close()
+            init.main(bundle, child_end, stdio)
+        child_end.close()
+        for fd in {*stdio, unified} - {-1}:
+            os.close(fd)
+        self._pidfd = process.open_pidfd(self.pid)
+
+    def _make_pipes(self) -> tuple[int, int, int]:
+        """Our ends are kept in the object, the container's are returned."""
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        if self._bundle.terminal:
+            return null, null, null
+        source = null
+        if self._bundle.interactive:
+            source, self._stdin = os.pipe2(os.O_CLOEXEC)
+            os.close(null)
+        ends = []
+        for stream in ("stdout", "stderr"):
+            ours, theirs = os.pipe2(os.O_CLOEXEC)
+            self._outputs[ours] = stream
+            ends.append(theirs)
+        return source, ends[0], ends[1]
+
+    def _map_ids(self) -> int:
+        start = self._bundle.id_start
+        if start is None:
+            return -1
+        for file in ("uid_map", "gid_map"):
+            with open(f"/proc/{self.pid}/{file}", "w", encoding="ascii") as target:
+                target.write(f"0 {start} {_MAPPED}\n")
+        return os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+    def _open_parts(self, userns: int) -> tuple[int, ...]:
+        bundle = self._bundle
+        fds = [parts.open_overlay(bundle.layers, bundle.home, bundle.run, userns, bundle.id_start or 0)]
+        entries = {entry["destination"]: entry for entry in bundle.oci["mounts"]}
+        for target in init.given_targets(bundle.oci["mounts"]):
+            entry = entries[target]
+            if entry["type"] == "bind":
+                fds.append(parts.open_bind(entry, userns))
+            else:
+                fds.append(parts.open_devices(entry["options"], bundle.id_start or 0))
+        return tuple(fds)
+
+    def _join_cgroups(self) -> None:
+        for directory in self._bundle.cgroups:
+            if directory != self._bundle.unified:
+                with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
+                    file.write(str(self.pid))
+        _set_oom_score(self.pid, self._bundle.oci["process"].get("oomScoreAdj", 0))
+
+    def _take_terminal(self, master: int) -> None:
+        self._outputs, self._terminal, self._stdin = {master: "stdout"}, master, os.dup(master)
+
+    def _serve_names(self) -> None:
+        bundle = self._bundle
+        if not bundle.names_dir:
+            return
+        namespace = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        responder = names.open_responder(namespace, bundle.names_dir, bundle.name_servers)
+        os.close(namespace)
+        for fd in responder.fds():
+            self._loop.watch(fd, lambda _events, fd=fd: responder.handle(fd))  # type: ignore[misc]
+        self._loop.keep_time(responder.timeout, responder.handle)
+
+    def _wait_for_command(self) -> None:
+        """The link closes at execve(2); anything that comes before is why there was none."""
+        self._init.settimeout(60)
+        if self._init.recv(1, socket.MSG_PEEK):
+            link.receive(self._init, "nothing")
+        self._init.close()
+
+    def _undo(self) -> None:
+        if self._pidfd >= 0:
+            process.send_signal(self._pidfd, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        state.forget(self._bundle.run)
+        self._hooks.release()
+
+    def run(self, client: socket.socket | None) -> None:
+        """Serve until the container ends, then record how, release everything and tell those who are attached."""
+        bundle, loop = self._bundle, self._loop
+        log = LogFile(bundle.log, bundle.log_size, bundle.log_files) if bundle.log else None
+        relay = Relay(loop, log, self._outputs, self._stdin, self._terminal)
+        if client:
+            relay.attach(client)
+        listener = _listen(bundle.run)
+        loop.watch(listener.fileno(), lambda _events: _accept(listener, relay))
+        loop.watch(self._pidfd, lambda _events: loop.stop())
+        loop.run()
+        loop.forget(self._pidfd)
+        loop.forget(listener.fileno())
+        listener.close()
+        _pid, status = os.waitpid(self.pid, 0)
+        relay.drain()
+        code = os.waitstatus_to_exitcode(status)
+        code = 128 - code if code < 0 else code
+        oom = self._hooks.release()
+        fields = {"exit_code": code, "started_at": self._started_at, "finished_at": time.time(), "oom_killed": oom, "error": ""}
+        state.write_exited(bundle.home, bundle.run, fields)
+        self._hooks.finish()
+        relay.say_last(wire.pack(wire.EXIT, str(code).encode()))
+
+
+def _remember_made(home: str, made: list[str]) -> None:
+    """Mount points that the engine had to make are no change of the user's: a commit leaves them out."""
+    if made:
+        with open(f"{home}/made", "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write("".join(f"{path}\0" for path in made))
+
+
+def _set_oom_score(pid: int, value: int) -> None:
+    path = f"/proc/{pid}/oom_score_adj"
+    with open(path, encoding="ascii") as file:
+        if int(file.read()) == value:
+            return
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(value))
+    except PermissionError:
+        # Lowering it needs CAP_SYS_RESOURCE, which a host that is itself a container may lack.
+        return
+
+
+class _in_network_of:
+    """For a moment in the network namespace of another process, so that a child is born in it."""
+
+    __slots__ = ("_home", "_pid")
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._home = pid, -1
+
+    def __enter__(self) -> None:
+        if self._pid:
+            self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            other = os.open(f"/proc/{self._pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            process.setns(other, process.NEWNET)
+            os.close(other)
+
+    def __exit__(self, *_: object) -> None:
+        if self._home >= 0:
+            process.setns(self._home, process.NEWNET)
+            os.close(self._home)
+
+
+def _listen(run: str) -> socket.socket:
+    """control.sock, reachable through its directory's descriptor: its path may be longer than a socket address."""
+    directory = os.open(run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    os.umask(0o177)
+    try:
+        listener.bind(f"/proc/self/fd/{directory}/control.sock")
+    finally:
+        os.umask(0)
+        os.close(directory)
+    listener.listen(16)
+    return listener
+
+
+def _accept(listener: socket.socket, relay: Relay) -> None:
+    try:
+        end, _address = listener.accept()
+    except BlockingIOError:
+        return
+    _pid, uid, _gid = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if uid != 0:
+        end.close()
+        return
+    relay.attach(end)
+
+
+def fork(bundle: Bundle, client: socket.socket | None, hooks: Hooks) -> tuple[int, socket.socket]:
+    """A supervisor in a process of its own: its pid, and the starter's end of the link to it (see `launch`)."""
+    ours, theirs = link.pair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid, ours
+    ours.close()
+    code = 1
+    try:
+        _detach(theirs, client)
+        code = _main(bundle, theirs, client, hooks)
+    finally:
+        os._exit(code)
+
+
+def _main(bundle: Bundle, starter: socket.socket, client: socket.socket | None, hooks: Hooks) -> int:
+    supervisor = Supervisor(bundle, hooks)
+    try:
+        supervisor.start(starter)
+    except (EngineError, OSError) as error:
+        link.send_error(starter, error)
+        return 1
+    try:
+        link.send(starter, "started", {"pid": supervisor.pid})
+    except OSError:
+        pass
+    starter.close()
+    supervisor.run(client)
+    return 0
+
+
+def _detach(starter: socket.socket, client: socket.socket | None) -> None:
+    """Leave the caller's session, directory, descriptors and signals behind: it may end, or wait for its pipes to close."""
+    os.setsid()
+    os.chdir("/")
+    os.umask(0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for number in range(3):
+        os.dup2(null, number)
+    kept = sorted({starter.fileno(), *([client.fileno()] if client else [])})
+    first = 3
+    for fd in kept:
+        os.closerange(first, fd)
+        first = fd + 1
+    process.close_from(first)
