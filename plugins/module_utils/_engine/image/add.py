@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Giving a name to an image that was made in staging: the one place where the index gains a line."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+
+from ..locks import Lock
+from ..storage import collect, layout, publish
+from ..storage.digests import chain
+from ..storage.staging import Staging
+from ..values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from ..paths import Paths
+    from ..storage.layers import Layer
+    from ..storage.layout import Descriptor
+    from .config import Documents
+
+
+class Addition(Value):
+    """An image to be named `name`. `layer` is its new topmost layer in staging, None when the store has all of them.
+    `source` is what to remember of where it came from (JSON values), `added` the time of now, RFC 3339."""
+
+    name: str
+    documents: Documents
+    layer: Layer | None
+    source: dict[str, Any]
+    added: str
+
+
+def name_lock(paths: Paths, name: str) -> Lock:
+    """Whoever makes an image holds this from looking to naming: two that want the same make it once."""
+    from ..storage.digests import sha256
+
+    return Lock(paths.locks, f"image-{sha256(name.encode())[7:23]}")
+
+
+def add(paths: Paths, place: Staging | None, addition: Addition) -> Descriptor:
+    """Publish and name it; the image that had the name before stays only while containers use it. Returns its descriptor."""
+    made: AbstractContextManager[Staging] = nullcontext(place) if place else Staging(paths, "image")
+    with made as here:
+        small = (addition.documents.manifest, addition.documents.config)
+        publish.seal(here, small)
+        with layout.changing(paths):
+            publish.move_in(paths, here, addition.layer, chain(addition.documents.diff_ids)[-1], small)
+            return _name(paths, addition)
+
+
+def remember(paths: Paths, name: str, digest: str, source: dict[str, Any]) -> None:
+    """Note where the image came from, when the same image was found to come from elsewhere."""
+    with layout.changing(paths):
+        descriptors = layout.read_index(paths)
+        for item in descriptors:
+            if layout.name_of(item) == name and item["digest"] == digest:
+                item["annotations"] = {**layout.annotations_of(item), layout.SOURCE: json.dumps(source, sort_keys=True)}
+        layout.write_index(paths, descriptors)
+
+
+def source_of(descriptor: Descriptor | None) -> dict[str, Any]:
+    """What was remembered; empty for an image that came otherwise."""
+    text = layout.annotations_of(descriptor).get(layout.SOURCE) if descriptor else None
+    try:
+        found = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _name(paths: Paths, addition: Addition) -> Descriptor:
+    descriptors = layout.read_index(paths)
+    before = [item for item in descriptors if layout.name_of(item) == addition.name]
+    others = [item for item in descriptors if item not in before]
+    fresh = _descriptor(addition)
+    demoted = [without_name(item) for item in before if item["digest"] != fresh["digest"]]
+    layout.write_index(paths, collect.without_unused(paths, [*others, *demoted, fresh]))
+    if demoted:
+        collect.collect(paths)
+    return fresh
+
+
+def without_name(descriptor: Descriptor) -> Descriptor:
+    """The same image, nameless: the index keeps it while a container needs it."""
+    annotations = {key: value for key, value in layout.annotations_of(descriptor).items() if key != layout.NAME}
+    return {**descriptor, "annotations": annotations}
+
+
+def _descriptor(addition: Addition) -> Descriptor:
+    diff_ids = addition.documents.diff_ids
+    annotations = {
+        layout.NAME: addition.name,
+        layout.ADDED: addition.added,
+        layout.SOURCE: json.dumps(addition.source, sort_keys=True),
+    }
+    if len(diff_ids) > 1:
+        annotations[layout.CHAINS] = " ".join(chain(diff_ids))
+    return {
+        "mediaType": layout.MANIFEST,
+        "digest": addition.documents.digest,
+        "size": len(addition.documents.manifest),
+        "annotations": annotations,
+    }

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that end up in an image's config, read from what people write, and the documents that they end up in."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import InvalidSpec
+from ..storage import documents, layout
+from ..storage.digests import sha256
+from ..values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SECOND = 1_000_000_000
+OPTIONS = ("command", "entrypoint", "env", "user", "working_dir", "labels", "exposed_ports", "stop_signal", "volumes")
+_LATEST = 253402300799  # 9999-12-31: RFC 3339 has four digits for a year
+_MACHINES = {
+    "x86_64": {"architecture": "amd64"},
+    "aarch64": {"architecture": "arm64", "variant": "v8"},
+    "armv7l": {"architecture": "arm", "variant": "v7"},
+    "ppc64le": {"architecture": "ppc64le"},
+    "s390x": {"architecture": "s390x"},
+    "riscv64": {"architecture": "riscv64"},
+    "i686": {"architecture": "386"},
+}
+
+
+def platform() -> dict[str, str]:
+    """os, architecture and variant of this host in OCI's words."""
+    machine = os.uname().machine
+    return {"os": "linux", **_MACHINES.get(machine, {"architecture": machine})}
+
+
+def show_created(nanoseconds: int) -> str:
+    """RFC 3339 in whole seconds, rounded up, so that nothing in the image is newer than it."""
+    import time
+
+    seconds = min(max(-(-nanoseconds // SECOND), 0), _LATEST)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def read_created(text: str) -> int:
+    """The inverse, in nanoseconds; any RFC 3339 time in UTC, its fraction rounded up. 0 for anything else."""
+    import calendar
+    import time
+
+    head, tail = text[:19], text[19:]
+    try:
+        seconds = calendar.timegm(time.strptime(head, "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return 0
+    return (seconds + (1 if tail.strip(".0Z") else 0)) * SECOND
+
+
+def read_options(params: dict[str, Any]) -> dict[str, Any]:
+    """The OCI `config` fields that the options ask for, with only those that were given (None is no opinion). InvalidSpec."""
+    config: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = params.get(option)
+        if value is not None:
+            field, read = _READERS[option]
+            config[field] = read(value, option)
+    return config
+
+
+def _words(value: object, option: str) -> list[str]:
+    if isinstance(value, str):
+        import shlex
+
+        try:
+            value = shlex.split(value)
+        except ValueError as error:
+            raise InvalidSpec(f"{option}: {value!a}: {str(error).lower()}") from None
+    if not isinstance(value, (list, tuple)):
+        raise InvalidSpec(f"{option}: {value!a} is no list of words")
+    return [_text(item, option) for item in value]
+
+
+def _text(value: object, option: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or "\0" in str(value):
+        raise InvalidSpec(f"{option}: {value!a} is no text: put it in quotes")
+    return str(value)
+
+
+def _env(value: object, option: str) -> list[str]:
+    if not isinstance(value, dict):
+        raise InvalidSpec(f"{option}: {value!a} is no dictionary of names and values")
+    for name in value:
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise InvalidSpec(f"{option}: {name!a} is no name for a variable")
+    return [f"{name}={_text(value[name], f'{option}.{name}')}" for name in sorted(value)]
+
+
+def _labels(value: object, option: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise InvalidSpec(f"{option}: {value!a} is no dictionary of names and values")
+    return {_text(name, option): _text(value[name], f"{option}.{name}") for name in sorted(value, key=str)}
+
+
+def _path(value: object, option: str) -> str:
+    path = _text(value, option)
+    if not path.startswith("/"):
+        raise InvalidSpec(f"{option}: {path!a} is no absolute path")
+    return path
+
+
+def _ports(value: object, option: str) -> dict[str, dict[str, str]]:
+    if not isinstance(value, (list, tuple)):
+        raise InvalidSpec(f"{option}: {value!a} is no list of ports")
+    ports = {}
+    for item in value:
+        number, slash, protocol = _text(item, option).partition("/")
+        protocol = protocol if slash else "tcp"
+        first, dash, last = number.partition("-")
+        good = all(
+            part.isascii() and part.isdigit() and 0 < int(part[:6]) < 65536
+            for part in ((first, last) if dash else (first,))
+        )
+        if not good or protocol not in ("tcp", "udp", "sctp"):
+            raise InvalidSpec(f"{option}: {item!a} is no port: write a number and a protocol, such as 80/tcp")
+        for port in range(int(first), int(last if dash else first) + 1):
+            ports[f"{port}/{protocol}"] = dict[str, str]()
+    return ports
+
+
+def _volumes(value: object, option: str) -> dict[str, dict[str, str]]:
+    if not isinstance(value, (list, tuple)):
+        raise InvalidSpec(f"{option}: {value!a} is no list of paths")
+    return {_path(item, option): {} for item in value}
+
+
+_READERS: dict[str, tuple[str, Any]] = {
+    "command": ("Cmd", _words),
+    "entrypoint": ("Entrypoint", _words),
+    "env": ("Env", _env),
+    "user": ("User", _text),
+    "working_dir": ("WorkingDir", _path),
+    "labels": ("Labels", _labels),
+    "exposed_ports": ("ExposedPorts", _ports),
+    "stop_signal": ("StopSignal", _text),
+    "volumes": ("Volumes", _volumes),
+}
+
+
+class Documents(Value):
+    """A manifest and a config as bytes, and the digests under which they are blobs."""
+
+    manifest: bytes
+    config: bytes
+    layers: tuple[str, ...]
+    diff_ids: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.manifest)
+
+    @property
+    def id(self) -> str:
+        return sha256(self.config)
+
+
+def assemble(config: dict[str, Any], layers: list[dict[str, Any]], diff_ids: tuple[str, ...]) -> Documents:
+    """The documents of an image. `config` is the whole OCI config less rootfs; `layers` the manifest's descriptors."""
+    packed = documents.pack({**config, "rootfs": {"type": "layers", "diff_ids": list(diff_ids)}})
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": layout.MANIFEST,
+        "config": {"mediaType": layout.CONFIG, "digest": sha256(packed), "size": len(packed)},
+        "layers": layers,
+    }
+    return Documents(
+        manifest=documents.pack(manifest),
+        config=packed,
+        diff_ids=diff_ids,
+        layers=tuple(item["digest"] for item in layers),
+    )
+
+
+def layer_descriptor(digest: str, size: int) -> dict[str, Any]:
+    """A layer of ours in a manifest: an uncompressed tar, for speed; its digest is its diff id too."""
+    return {"mediaType": layout.LAYER, "digest": digest, "size": size}

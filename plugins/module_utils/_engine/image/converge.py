@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb container_image: an image is there as described, or is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from ..answer import Answer
+from ..errors import InvalidSpec, from_os
+from ..plan import Plan, Step
+from ..storage import collect, layout
+from ..storage.limits import Limits
+from ..storage.staging import Staging
+from ..units import parse_size
+from ..values import Value
+from . import facts
+from .add import Addition, add, name_lock, remember, source_of
+from .bootstrap import Busybox
+from .config import Documents, assemble, layer_descriptor, platform, read_options, show_created
+from .reference import Reference, parse, parse_id
+from .remove import remove
+from .resolve import missing, read_document
+from .sources import open_rootfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..paths import Paths
+    from ..storage.layers import Layer
+    from ..storage.layout import Descriptor
+    from .sources import Source
+
+
+class Spec(Value):
+    """What the user asked for. `options` are the OCI config fields that were given."""
+
+    name: str
+    state: str = "present"
+    rootfs: str | None = None
+    bootstrap: str | None = None
+    options: dict[str, Any] = {}
+    force: bool = False
+    limits: Limits = Limits()
+
+
+class Made(Value):
+    """What making the image came to: its documents, its layer in staging (None: the store has it), what to remember."""
+
+    documents: Documents
+    layer: Layer | None
+    source: dict[str, Any]
+
+
+def container_image(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+    """Make the image, or remove it. The result's `image` is as container_image_info gives it, {} when there is none."""
+    spec = read_spec(params)
+    if not check:
+        paths.prepare()
+        collect.recover(paths)
+    if spec.state == "absent":
+        return remove(paths, spec.name, force=spec.force, check=check)
+    reference = parse(spec.name)
+    if reference.digest:
+        raise InvalidSpec(f"image name {spec.name!a} has a digest: an image that is made here gets its own")
+    with contextlib.ExitStack() as held:
+        if os.path.isdir(paths.locks):
+            held.enter_context(name_lock(paths, reference.name))
+        return _ensure(paths, spec, reference, check=check)
+
+
+def read_spec(params: dict[str, Any]) -> Spec:
+    """InvalidSpec for options that make no sense alone or together."""
+    state = params.get("state") or "present"
+    name, rootfs, bootstrap = params.get("name"), params.get("rootfs"), params.get("bootstrap")
+    if state not in ("present", "absent"):
+        raise InvalidSpec(f"state: {state!a} is none of present, absent")
+    if not isinstance(name, str) or not (state == "absent" and parse_id(name)):
+        parse(name)
+    if rootfs is not None and bootstrap is not None:
+        raise InvalidSpec("rootfs and bootstrap exclude each other: give one of them")
+    if bootstrap not in (None, "busybox"):
+        raise InvalidSpec(f"bootstrap: {bootstrap!a} is not known: busybox is")
+    if rootfs is not None and not isinstance(rootfs, str):
+        raise InvalidSpec(f"rootfs: {rootfs!a} is no path")
+    options = read_options(params)
+    if options and rootfs is None and bootstrap is None and state == "present":
+        raise InvalidSpec(
+            "config options need rootfs or bootstrap: an image that is there is not changed by name alone"
+        )
+    return Spec(
+        name=str(name), state=state, rootfs=rootfs, bootstrap=bootstrap, options=options, force=bool(params.get("force")),
+        limits=_limits(params),
+    )  # fmt: skip
+
+
+def _limits(params: dict[str, Any]) -> Limits:
+    limits = Limits()
+    if params.get("max_unpacked_size") is not None:
+        # Who names a size has thought about what hides in the archive.
+        limits = limits.replace(unpacked=parse_size(params["max_unpacked_size"], "max_unpacked_size"), ratio=1 << 40)
+    entries = params.get("max_entries")
+    if entries is not None:
+        if isinstance(entries, bool) or not isinstance(entries, int) or entries < 1:
+            raise InvalidSpec(f"max_entries: {entries!a} is no number of files")
+        limits = limits.replace(entries=entries)
+    return limits
+
+
+def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> Answer:
+    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
+    if spec.rootfs is None and spec.bootstrap is None:
+        if there is None:
+            raise missing(spec.name)
+        state = _before(paths, reference.name, there)
+        return Answer(before=state, after=state, result={"image": facts.describe(paths, there)})
+    source: Source = Busybox() if spec.rootfs is None else open_rootfs(paths, spec.rootfs)
+    with contextlib.ExitStack() as held:
+        place = None if check else held.enter_context(Staging(paths, "import"))
+        try:
+            made = _make(paths, spec, source, there, place)
+            plan = _plan(paths, reference.name, there, made, place)
+            plan.apply() if not check else None
+            if not check and not plan.changed and there and source_of(there) != made.source:
+                remember(paths, reference.name, made.documents.digest, made.source)
+        except OSError as error:
+            raise from_os(error, f"make image {reference.name}") from error
+    now = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
+    image = facts.describe(paths, now) if now and now["digest"] == made.documents.digest else {}
+    return Answer(
+        changed=plan.changed,
+        before=plan.before,
+        after=plan.after,
+        result={"image": image},
+        warnings=tuple(source.warnings),
+    )
+
+
+def _make(paths: Paths, spec: Spec, source: Source, there: Descriptor | None, place: Staging | None) -> Made:
+    noted, print_now = source_of(there), source.fingerprint()
+    known = bool(print_now) and noted.get("key") == source.key and noted.get("fingerprint") == print_now
+    layer: Layer | None = None
+    if known and there and facts.is_intact(paths, there):
+        digest, size, newest = noted["layer"], noted["size"], noted["newest"]
+    else:
+        layer = source.layer(place, spec.limits)
+        digest, size, newest = layer.digest, layer.size, layer.newest
+    created = show_created(newest)
+    config = {
+        "created": created,
+        **platform(),
+        "config": _config(source.defaults, spec.options),
+        "history": [{"created": created, "created_by": f"berth {source.key.partition(':')[0]}"}],
+    }
+    documents = assemble(config, [layer_descriptor(digest, size)], (digest,))
+    remembered = {"key": source.key, "fingerprint": print_now, "layer": digest, "size": size, "newest": newest}
+    return Made(documents=documents, layer=layer, source=remembered)
+
+
+def _config(defaults: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **options}
+    if "Entrypoint" in options and "Cmd" not in options:
+        merged.pop("Cmd", None)
+    if "Env" in options:
+        given = {item.partition("=")[0] for item in options["Env"]}
+        merged["Env"] = [item for item in defaults.get("Env", []) if item.partition("=")[0] not in given] + options[
+            "Env"
+        ]
+    return {key: value for key, value in merged.items() if value not in ([], {}, "")}
+
+
+def _plan(paths: Paths, name: str, there: Descriptor | None, made: Made, place: Staging | None) -> Plan:
+    documents = made.documents
+    after = facts.state_of(name, documents.digest, documents.id, json.loads(documents.config))
+    before = _before(paths, name, there)
+    if before == after:
+        return Plan(before=before, after=after)
+    addition = Addition(
+        name=name, documents=documents, layer=made.layer, source=made.source,
+        added=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )  # fmt: skip
+    return Plan(
+        before=before, after=after, steps=(Step(what=f"add image {name}", run=lambda: add(paths, place, addition)),)
+    )
+
+
+def _before(paths: Paths, name: str, there: Descriptor | None) -> dict[str, Any]:
+    if there is None:
+        return facts.absent(name)
+    if not facts.is_intact(paths, there):
+        return {"name": name, "state": "damaged", "digest": there["digest"]}
+    ident = read_document(paths, there["digest"])["config"]["digest"]
+    return facts.state_of(name, there["digest"], ident, read_document(paths, ident))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image as users see it: in answers, in lists and in diffs."""
+
+from __future__ import annotations
+
+import os
+
+from ..storage import layers, layout
+from ..storage.blobs import path_of
+from ..storage.digests import chain
+from .resolve import read_document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..paths import Paths
+    from ..storage.layout import Descriptor
+
+
+def describe(paths: Paths, descriptor: Descriptor) -> dict[str, Any]:
+    """name ("" when it has none), digest, id, size, layers (chain ids, lowest first), config, created, added, labels.
+
+    `size` is the bytes of all layers as tars, plus the config: the same number on every host.
+    """
+    manifest = read_document(paths, descriptor["digest"])
+    ident = manifest["config"]["digest"]
+    document = read_document(paths, ident)
+    config = document.get("config") or {}
+    return {
+        "name": layout.name_of(descriptor) or "",
+        "digest": descriptor["digest"],
+        "id": ident,
+        "size": sum(item["size"] for item in manifest["layers"]) + manifest["config"]["size"],
+        "layers": list(chain(tuple(document["rootfs"]["diff_ids"]))),
+        "config": config,
+        "created": document.get("created") or "",
+        "added": layout.annotations_of(descriptor).get(layout.ADDED, ""),
+        "labels": config.get("Labels") or {},
+    }
+
+
+def state_of(name: str, digest: str, ident: str, document: dict[str, Any]) -> dict[str, Any]:
+    """An image that is present, for a diff: all that its digest covers, and nothing that differs from host to host."""
+    return {
+        "name": name,
+        "state": "present",
+        "digest": digest,
+        "id": ident,
+        "created": document.get("created") or "",
+        "config": document.get("config") or {},
+        "diff_ids": document["rootfs"]["diff_ids"],
+    }
+
+
+def absent(name: str) -> dict[str, Any]:
+    """An image that is not there, for a diff."""
+    return {"name": name, "state": "absent"}
+
+
+def is_intact(paths: Paths, descriptor: Descriptor) -> bool:
+    """Whether every part of the image is in its place; what is in the parts is not looked at."""
+    digest = descriptor["digest"]
+    if not os.path.isfile(path_of(paths, digest)):
+        return False
+    manifest = read_document(paths, digest)
+    if not os.path.isfile(path_of(paths, manifest["config"]["digest"])):
+        return False
+    diff_ids = tuple(read_document(paths, manifest["config"]["digest"])["rootfs"]["diff_ids"])
+    return all(os.path.isfile(path_of(paths, item["digest"])) for item in manifest["layers"]) and all(
+        os.path.isdir(f"{layers.directory(paths, item)}/diff") for item in chain(diff_ids)
+    )

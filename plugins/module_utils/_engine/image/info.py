@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb container_image_info: what images are on this host."""
+
+from __future__ import annotations
+
+from ..answer import Answer
+from ..errors import InvalidSpec
+from ..storage import layout
+from .facts import describe
+from .resolve import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..paths import Paths
+
+
+def container_image_info(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+    """`name`: one name or a list, None for all. The result's `images` lacks the names that are not there."""
+    names = params.get("name")
+    if isinstance(names, str):
+        names = [names]
+    if names is not None and not (isinstance(names, list) and all(isinstance(item, str) for item in names)):
+        raise InvalidSpec(f"name: {names!a} is no list of image names")
+    with layout.reading(paths):
+        descriptors = layout.read_index(paths)
+        if names is not None:
+            found = [find(paths, descriptors, name) for name in names]
+            descriptors = [item for at, item in enumerate(found) if item is not None and item not in found[:at]]
+        return Answer(result={"images": [describe(paths, item) for item in descriptors]})

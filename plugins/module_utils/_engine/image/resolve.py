@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a name to everything a start needs to know of an image: three small files are read, nothing is computed or changed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..errors import Damaged, NotFound
+from ..storage import layout
+from ..storage.digests import hex_of, is_digest
+from ..values import Value
+from .reference import Reference, parse, parse_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..paths import Paths
+    from ..storage.layout import Descriptor
+
+
+class Image(Value):
+    """`name` is the normalised reference, "" when the image has none; `digest` the manifest's, `id` the config's.
+
+    `layers` are the trees' absolute paths, topmost first, ready for overlay's lowerdir. `config` is the OCI config's own
+    `config` object (Env, Entrypoint, Cmd, User, WorkingDir, Labels, ExposedPorts, StopSignal, Volumes). `created` is RFC 3339.
+    """
+
+    name: str
+    digest: str
+    id: str
+    layers: tuple[str, ...]
+    config: dict[str, Any]
+    created: str
+
+
+def resolve(paths: Paths, reference: str) -> Image:
+    """The image called `reference`: name, name:tag, name@sha256:.., sha256:.. or at least 12 digits of its id.
+
+    InvalidSpec: malformed. NotFound: says how to get it. Hold `layout.reading` when it must still be there a moment later.
+    """
+    descriptor = find(paths, layout.read_index(paths), reference)
+    if descriptor is None:
+        raise missing(reference)
+    return load(paths, descriptor)
+
+
+def missing(reference: str) -> NotFound:
+    """The sentence for an image that is not there."""
+    return NotFound(
+        f"image {reference!a} is not on this host: make it with container_image (rootfs: or bootstrap: busybox), or berth import"
+    )
+
+
+def find(paths: Paths, descriptors: list[Descriptor], reference: str) -> Descriptor | None:
+    """The descriptor that `reference` means. A name wins over an id that looks the same."""
+    digits = parse_id(reference)
+    if not digits or (len(digits) < 64 and not reference.startswith("sha256:")):
+        wanted = parse(reference)
+        for item in descriptors:
+            if _is_called(item, wanted):
+                return item
+    return _find_by_id(paths, descriptors, digits) if digits else None
+
+
+def _is_called(descriptor: Descriptor, wanted: Reference) -> bool:
+    name = layout.name_of(descriptor)
+    if not wanted.digest:
+        return name == wanted.name
+    return descriptor["digest"] == wanted.digest and (name is None or name.rpartition(":")[0] == wanted.repository)
+
+
+def _find_by_id(paths: Paths, descriptors: list[Descriptor], digits: str) -> Descriptor | None:
+    found: dict[str, Descriptor] = {}
+    for item in descriptors:
+        ident = read_document(paths, item["digest"])["config"]["digest"]
+        if item["digest"][7:].startswith(digits) or ident[7:].startswith(digits):
+            found.setdefault(item["digest"], item)
+    if len(found) > 1:
+        raise NotFound(f"{len(found)} images have an id that begins with {digits}: give more of it")
+    return next(iter(found.values()), None)
+
+
+def load(paths: Paths, descriptor: Descriptor) -> Image:
+    """The image that a descriptor of the index stands for. Damaged when the store lacks a part of it."""
+    digest = descriptor["digest"]
+    manifest = read_document(paths, digest)
+    try:
+        ident = manifest["config"]["digest"]
+        document = read_document(paths, ident)
+        diff_ids = tuple(document["rootfs"]["diff_ids"])
+        return Image(
+            name=layout.name_of(descriptor) or "",
+            digest=digest,
+            id=ident,
+            layers=_stack(paths, chains_of(descriptor, diff_ids)),
+            config=document.get("config") or {},
+            created=document.get("created") or "",
+        )
+    except (KeyError, TypeError):
+        raise Damaged(f"image {digest} has a manifest or config that is none: make the image again") from None
+
+
+def chains_of(descriptor: Descriptor, diff_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Chain ids, lowest layer first: one layer's is its diff id, more were noted when the image was added, else computed."""
+    if len(diff_ids) < 2:
+        return diff_ids
+    noted = layout.annotations_of(descriptor).get(layout.CHAINS)
+    ids = tuple(noted.split()) if isinstance(noted, str) else ()
+    if len(ids) == len(diff_ids) and all(map(is_digest, ids)):
+        return ids
+    from ..storage.digests import chain
+
+    return chain(diff_ids)
+
+
+def _stack(paths: Paths, chains: tuple[str, ...]) -> tuple[str, ...]:
+    stack = []
+    for chain in reversed(chains):
+        home = f"{paths.layers}/{hex_of(chain)}"
+        try:
+            parts = os.listdir(home)
+        except FileNotFoundError:
+            raise Damaged(f"the store lacks layer {chain}: make the image again") from None
+        stack.append(f"{home}/diff")
+        if "opaque" in parts:
+            break
+    return tuple(stack)
+
+
+def read_document(paths: Paths, digest: str) -> dict[str, Any]:
+    """A manifest or config that was checked when it was added. Damaged when it is missing or no JSON object."""
+    try:
+        with open(f"{paths.blobs}/{hex_of(digest)}", "rb") as file:
+            document = json.loads(file.read())
+    except FileNotFoundError:
+        raise Damaged(f"the store lacks blob {digest}: make the image again") from None
+    except (ValueError, RecursionError):
+        raise Damaged(f"blob {digest} is no JSON document: make the image again") from None
+    if not isinstance(document, dict):
+        raise Damaged(f"blob {digest} is no JSON object: make the image again")
+    return document

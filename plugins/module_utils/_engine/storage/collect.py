@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nothing refers to goes: found by marking from the index and from containers' records, never by a stored count."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import EngineError, NotFound
+from ..records import read_record
+from . import blobs, documents, layout
+from .digests import chain, hex_of
+from .staging import Staging, sweep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..paths import Paths
+    from .layout import Descriptor
+
+
+def recover(paths: Paths) -> None:
+    """Clean up after commands that died: their staging, and what they had moved into the store without naming it.
+
+    Costs one listdir when nobody died. Takes `layout.changing` otherwise.
+    """
+    if sweep(paths):
+        with layout.changing(paths):
+            collect(paths)
+
+
+def used_by_containers(paths: Paths) -> dict[str, list[str]]:
+    """Manifest digest -> names or ids of the containers made from it."""
+    users: dict[str, list[str]] = {}
+    try:
+        idents = sorted(os.listdir(paths.containers))
+    except FileNotFoundError:
+        return users
+    for ident in idents:
+        try:
+            record = read_record(f"{paths.container(ident)}/record.json")
+        except NotFound:
+            continue
+        digest = record.get("image_digest")
+        if isinstance(digest, str):
+            users.setdefault(digest, []).append(str(record.get("name") or ident))
+    return users
+
+
+def without_unused(paths: Paths, descriptors: list[Descriptor]) -> list[Descriptor]:
+    """The descriptors less those that have no name and no container: they have no further use."""
+    users = used_by_containers(paths)
+    named = {item["digest"] for item in descriptors if layout.name_of(item)}
+    kept: dict[tuple[str, str], Descriptor] = {}
+    for item in descriptors:
+        name, digest = layout.name_of(item), item["digest"]
+        if name or (digest in users and digest not in named):
+            kept[(name or "", digest)] = item
+    return list(kept.values())
+
+
+def collect(paths: Paths) -> int:
+    """Remove blobs and layers that no image in the index has; return how many. The caller holds `layout.changing`.
+
+    Gives up without removing anything when an image can't be read: then it is not known what it needs.
+    """
+    descriptors = layout.read_index(paths)
+    remaining = without_unused(paths, descriptors)
+    if len(remaining) != len(descriptors):
+        layout.write_index(paths, remaining)
+    try:
+        blob_names, layer_names = _marked(paths, remaining)
+    except EngineError:
+        return 0
+    count = 0
+    with Staging(paths, "collected") as place:
+        for directory, marked in ((paths.layers, layer_names), (paths.blobs, blob_names)):
+            for name in os.listdir(directory):
+                if name not in marked:
+                    os.rename(f"{directory}/{name}", f"{place.path}/{name}-{count}")
+                    count += 1
+        _remove_scratch(paths, place)
+    return count
+
+
+def _marked(paths: Paths, descriptors: list[Descriptor]) -> tuple[set[str], set[str]]:
+    blob_names, layer_names = set(), set()
+    for digest in {item["digest"] for item in descriptors}:
+        manifest = documents.unpack(blobs.read(paths, digest), f"manifest {digest}")
+        config_digest = manifest["config"]["digest"]
+        config = documents.unpack(blobs.read(paths, config_digest), f"config {config_digest}")
+        blob_names |= {hex_of(digest), hex_of(config_digest), *(hex_of(item["digest"]) for item in manifest["layers"])}
+        layer_names |= {hex_of(item) for item in chain(tuple(config["rootfs"]["diff_ids"]))}
+    return blob_names, layer_names
+
+
+def _remove_scratch(paths: Paths, place: Staging) -> None:
+    """Temporary files of an index writer that died: with the lock held, nobody is writing one."""
+    for name in os.listdir(paths.root):
+        if name.startswith(("index.json.", "oci-layout.")) and name.endswith(".tmp"):
+            os.rename(f"{paths.root}/{name}", f"{place.path}/{name}")

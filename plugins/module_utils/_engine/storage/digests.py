@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Digests as text, checked by hand before one becomes part of a path."""
+
+from __future__ import annotations
+
+from ..errors import Refused
+
+PREFIX = "sha256:"
+_HEX = frozenset("0123456789abcdef")
+
+
+def is_digest(text: object) -> bool:
+    """Whether `text` is exactly sha256: and 64 lower-case hexadecimal digits."""
+    return isinstance(text, str) and len(text) == 71 and text.startswith(PREFIX) and _HEX.issuperset(text[7:])
+
+
+def hex_of(digest: object) -> str:
+    """The 64 digits of a digest; Refused for anything else."""
+    if not is_digest(digest):
+        raise Refused(f"{str(digest)[:80]!a} is no sha256 digest")
+    return str(digest)[7:]
+
+
+def sha256(data: bytes) -> str:
+    """The digest of bytes."""
+    import hashlib
+
+    return PREFIX + hashlib.sha256(data).hexdigest()
+
+
+def chain(diff_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The chain id of every layer, lowest first (OCI image spec, config, "Layer ChainID")."""
+    ids: list[str] = []
+    for diff_id in diff_ids:
+        hex_of(diff_id)
+        ids.append(sha256(f"{ids[-1]} {diff_id}".encode()) if ids else diff_id)
+    return tuple(ids)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON documents of the OCI kind: read strictly, written canonically, so that equal documents have equal digests."""
+
+from __future__ import annotations
+
+import json
+
+from ..errors import Refused
+from .limits import DOCUMENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def pack(document: dict[str, Any]) -> bytes:
+    """Sorted keys, no blanks, UTF-8."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def unpack(data: bytes, what: str) -> dict[str, Any]:
+    """The object in `data`. Refused: too long, not UTF-8, doubled keys (CVE-2021-41190), NaN, too deep, no object."""
+    if len(data) > DOCUMENT:
+        raise Refused(f"{what} has {len(data)} bytes: {DOCUMENT} are read")
+    try:
+        # json.loads guesses UTF-16 and UTF-32 from bytes; text leaves it nothing to guess.
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refused(f"{what} is no strict JSON document") from None
+    if not isinstance(document, dict):
+        raise Refused(f"{what} is no JSON object")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("doubled key")
+    return result
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(text)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One layer made whole in staging: its blob and its unpacked tree in one pass over the input, or only its digest."""
+
+from __future__ import annotations
+
+import os
+
+from ..values import Value
+from .blobs import BlobWriter
+from .census import Census
+from .digests import hex_of
+from .limits import Limits
+from .stream import Stream, unpacked_blocks
+from .tarread import read_tar
+from .tarwrite import TarWriter
+from .unpack import Unpacker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..paths import Paths
+    from .entries import Entry, Sink
+    from .staging import Staging
+
+OPAQUE_MARK = "opaque"
+
+
+class Layer(Value):
+    """`home` is its directory in staging (blob, layer/diff), "" when only the digest was wanted. `newest` is the latest mtime, ns."""
+
+    digest: str
+    size: int
+    newest: int = 0
+    home: str = ""
+    count: int = 0
+
+
+def directory(paths: Paths, chain: str) -> str:
+    """Where the layer with that chain id lies: diff/ is its tree; a file `opaque` beside it ends the stack of layers there."""
+    return f"{paths.layers}/{hex_of(chain)}"
+
+
+def from_tar(
+    descriptor: int, name: str, limits: Limits, *, staging: Staging | None, lowers: tuple[str, ...] = ()
+) -> Layer:
+    """The layer that the archive open at `descriptor` is. Its blob is the tar as it is given, decompressed.
+
+    Without `staging` nothing is written, and the answer is the same; Refused for hostile input either way.
+    """
+    build = _Build(staging, lowers)
+    census = Census(limits)
+    try:
+        stream = Stream(unpacked_blocks(descriptor, limits, name), build.blob.write)
+        count = 0
+        for entry in read_tar(stream):
+            if census.admit(entry):
+                entry.pour(build.tree)
+                count += 1
+        return build.finish(census.newest, count)
+    finally:
+        build.abandon()
+
+
+def from_entries(entries: Iterable[Entry], *, staging: Staging | None, lowers: tuple[str, ...] = ()) -> Layer:
+    """The layer that these entries make, written deterministically. `entries` come from our own walk, parents first."""
+    build = _Build(staging, lowers)
+    try:
+        newest = count = 0
+        writer = TarWriter(build.blob.write)
+        sinks = (writer, *build.tree)
+        for entry in entries:
+            newest = max(newest, entry.mtime)
+            count += 1
+            entry.pour(sinks)
+        writer.close()
+        return build.finish(newest, count)
+    finally:
+        build.abandon()
+
+
+class _Build:
+    def __init__(self, staging: Staging | None, lowers: tuple[str, ...]) -> None:
+        self._home = staging.path if staging else ""
+        self._root = -1
+        self.tree: tuple[Sink, ...] = ()
+        self.blob = BlobWriter(f"{self._home}/blob" if staging else None)
+        self._unpacker: Unpacker | None = None
+        if staging:
+            os.mkdir(f"{self._home}/layer", 0o700)
+            os.mkdir(f"{self._home}/layer/diff", 0o755)
+            self._root = os.open(f"{self._home}/layer/diff", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._unpacker = Unpacker(self._root, lowers=lowers)
+            self.tree = (self._unpacker,)
+
+    def finish(self, newest: int, count: int) -> Layer:
+        if self._unpacker:
+            self._unpacker.close()
+            if self._unpacker.opaque_root:
+                os.close(os.open(f"{self._home}/layer/{OPAQUE_MARK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        digest, size = self.blob.finish()
+        return Layer(digest=digest, size=size, newest=newest, home=self._home, count=count)
+
+    def abandon(self) -> None:
+        self.blob.close()
+        if self._unpacker:
+            self._unpacker.abandon()
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The store as an OCI image layout: index.json is the one list of what is there, and is replaced whole or not at all.
+
+Needs json and os alone: resolving an image is on the way of every start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..errors import Damaged
+from ..locks import Lock
+from ..records import write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..paths import Paths
+
+    Descriptor = dict[str, Any]
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+NAME = "org.opencontainers.image.ref.name"
+SOURCE = "dev.berth.source"
+ADDED = "dev.berth.added"
+CHAINS = "dev.berth.chains"
+
+_LOCK = "store"
+
+
+def reading(paths: Paths) -> Lock:
+    """Hold it between resolving an image and recording who uses it: nothing is collected meanwhile."""
+    return Lock(paths.locks, _LOCK, shared=True)
+
+
+def changing(paths: Paths) -> Lock:
+    """Hold it to publish into the store or to collect from it."""
+    return Lock(paths.locks, _LOCK)
+
+
+def read_index(paths: Paths) -> list[Descriptor]:
+    """The manifests' descriptors, in order; none when there is no store yet. Damaged when it is no index."""
+    path = f"{paths.root}/index.json"
+    try:
+        with open(path, "rb") as file:
+            document = json.loads(file.read())
+    except FileNotFoundError:
+        return []
+    except (ValueError, RecursionError):
+        raise Damaged(f"{path} is no JSON document: remove it, and make the images again") from None
+    manifests = document.get("manifests") if isinstance(document, dict) else None
+    if not isinstance(manifests, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("digest"), str) for item in manifests
+    ):
+        raise Damaged(f"{path} is no OCI image index: remove it, and make the images again")
+    return manifests
+
+
+def name_of(descriptor: Descriptor) -> str | None:
+    """The image's name, or None for one that lost its name and is still in use."""
+    name = annotations_of(descriptor).get(NAME)
+    return name if isinstance(name, str) else None
+
+
+def annotations_of(descriptor: Descriptor) -> dict[str, Any]:
+    """The annotations of a descriptor, which may have none."""
+    found = descriptor.get("annotations")
+    return found if isinstance(found, dict) else {}
+
+
+def write_index(paths: Paths, descriptors: list[Descriptor]) -> None:
+    """Replace the index, durably. The caller holds `changing`; everything the descriptors name is on the disk already."""
+    marker = f"{paths.root}/oci-layout"
+    if not os.path.exists(marker):
+        write_file(marker, b'{"imageLayoutVersion":"1.0.0"}')
+    ordered = sorted(descriptors, key=lambda item: (name_of(item) or "", item["digest"]))
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": ordered}
+    write_file(f"{paths.root}/index.json", json.dumps(document, sort_keys=True, separators=(",", ":")).encode())

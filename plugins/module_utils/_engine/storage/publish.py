@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From staging into the store: first everything is on the disk, then it is renamed into place, and the index comes last."""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel.files import syncfs
+from ..records import sync_directory
+from . import layers
+from .blobs import path_of
+from .digests import hex_of, sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..paths import Paths
+    from .layers import Layer
+    from .staging import Staging
+
+
+def seal(place: Staging, documents: tuple[bytes, ...]) -> None:
+    """Write the small blobs beside the layer and get all of it onto the disk, by one syncfs. Needs no lock."""
+    for data in documents:
+        with open(f"{place.path}/{hex_of(sha256(data))}", "wb") as file:
+            file.write(data)
+    syncfs(place.fd)
+
+
+def move_in(paths: Paths, place: Staging, layer: Layer | None, chain: str, documents: tuple[bytes, ...]) -> None:
+    """Rename what was sealed into blobs/ and layers/; what is there already stays. The caller holds `layout.changing`."""
+    for digest in (sha256(data) for data in documents):
+        _move(f"{place.path}/{hex_of(digest)}", path_of(paths, digest))
+    if layer is not None:
+        _move(f"{layer.home}/blob", path_of(paths, layer.digest))
+        _move(f"{layer.home}/layer", layers.directory(paths, chain))
+    sync_directory(paths.blobs)
+    sync_directory(paths.layers)
+
+
+def _move(source: str, target: str) -> None:
+    if not os.path.lexists(target):
+        os.rename(source, target)

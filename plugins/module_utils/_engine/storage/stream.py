@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file on the host as a stream of bytes, decompressed on the way and cut off where a bomb would go on."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+
+from ..errors import InvalidSpec, NotFound, Refused, from_os
+from .limits import MIB, Limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Callable
+
+
+BLOCK = MIB
+_GZIP, _XZ, _BZIP, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"\x28\xb5\x2f\xfd"
+_XZ_MEMORY = 256 * MIB
+
+
+class Stream:
+    """Exact reads from blocks of bytes. `tee`, when given, sees every byte once and in order."""
+
+    def __init__(self, blocks: Iterator[bytes], tee: Callable[[bytes], object] | None = None) -> None:
+        self._blocks, self._tee = blocks, tee
+        self._block = memoryview(b"")
+
+    def _fill(self) -> bool:
+        for block in self._blocks:
+            if block:
+                if self._tee:
+                    self._tee(block)
+                self._block = memoryview(block)
+                return True
+        return False
+
+    def piece(self, most: int) -> memoryview:
+        """Between 1 and `most` bytes; none at the end of the stream."""
+        if not self._block and not self._fill():
+            return self._block
+        piece, self._block = self._block[:most], self._block[most:]
+        return piece
+
+    def take(self, count: int) -> bytes:
+        """`count` bytes, or fewer when the stream ends first."""
+        piece = self.piece(count)
+        if len(piece) == count:
+            return bytes(piece)
+        parts = [bytes(piece)]
+        missing = count - len(piece)
+        while missing and piece:
+            piece = self.piece(missing)
+            parts.append(bytes(piece))
+            missing -= len(piece)
+        return b"".join(parts)
+
+
+@contextmanager
+def open_archive(path: str) -> Iterator[int]:
+    """A descriptor of the regular file at `path`. NotFound, or InvalidSpec when it is no regular file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise NotFound(f"rootfs {path!a} is not there: give the path of a directory or a tar on this host") from None
+    except OSError as error:
+        raise from_os(error, f"open rootfs {path!a}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidSpec(f"rootfs {path!a} is neither a directory nor a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def unpacked_blocks(descriptor: int, limits: Limits, name: str) -> Iterator[bytes]:
+    """The bytes of the archive after decompression, by blocks. Refused when it is damaged or grows beyond the limits."""
+    size = os.fstat(descriptor).st_size
+    most = min(limits.unpacked, max(size, MIB) * limits.ratio)
+    total = 0
+    for block in _decompressed(descriptor, name):
+        total += len(block)
+        if total > most:
+            raise Refused(f"{name} unpacks to more than {most} bytes: raise max_unpacked_size if it is meant to")
+        yield block
+
+
+def _decompressed(descriptor: int, name: str) -> Iterator[bytes]:
+    magic = os.pread(descriptor, 6, 0)
+    if magic.startswith(_GZIP):
+        yield from _gunzip(descriptor, name)
+    elif magic.startswith(_XZ):
+        yield from _unxz(descriptor, name)
+    elif magic.startswith((_BZIP, _ZSTD)):
+        raise Refused(f"{name} is compressed in a way this engine does not read: use tar, tar.gz or tar.xz")
+    else:
+        yield from _raw(descriptor)
+
+
+def _raw(descriptor: int) -> Iterator[bytes]:
+    while block := os.read(descriptor, BLOCK):
+        yield block
+
+
+def _gunzip(descriptor: int, name: str) -> Iterator[bytes]:
+    import zlib
+
+    decoder = zlib.decompressobj(31)
+    started = False
+    try:
+        for data in _raw(descriptor):
+            while data:
+                if decoder.eof:
+                    # gzip(1) pads with zeros; anything else that follows must be a member of its own.
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    decoder = zlib.decompressobj(31)
+                started = True
+                # A full block means that zlib may hold more, even with its input used up.
+                while len(block := decoder.decompress(data, BLOCK)) == BLOCK and not decoder.eof:
+                    yield block
+                    data = decoder.unconsumed_tail
+                yield block
+                data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    except zlib.error as error:
+        raise Refused(f"{name} is damaged gzip: {error}") from None
+    if started and not decoder.eof:
+        raise Refused(f"{name} is cut: its gzip data ends early")
+
+
+def _unxz(descriptor: int, name: str) -> Iterator[bytes]:
+    import lzma
+
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+    try:
+        for data in _raw(descriptor):
+            while data or not (decoder.needs_input or decoder.eof):
+                if decoder.eof:
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+                yield decoder.decompress(data, BLOCK)
+                data = decoder.unused_data if decoder.eof else b""
+    except lzma.LZMAError as error:
+        raise Refused(f"{name} is damaged xz, or wants more than 256 MiB to unpack: {error}") from None
+    if not decoder.eof:
+        raise Refused(f"{name} is cut: its xz data ends early")
