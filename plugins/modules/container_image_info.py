@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: One entry for each image that was found, in the order of their names.
+  description: One entry for each image that was found.
   returned: success
   type: list
   elements: dict
@@ -52,6 +52,13 @@ images:
     - name: base:latest
       digest: sha256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
       id: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+      size: 2113024
+      layers: [sha256:4e5e3b5c2f1a0d9e8c7b6a5948372615f4e3d2c1b0a9f8e7d6c5b4a392817061]
+      config:
+        Cmd: [sh]
+      created: "2026-01-01T00:00:00Z"
+      added: "2026-11-24T07:50:22Z"
+      labels: {}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -33,11 +33,10 @@ def receive(module: AnsibleModule) -> None:
         return
     directory = private(os.path.dirname(engine_home(module.params["root"])), "uploads")
     path = f"{directory}/{checksum}"
-    if os.path.exists(path):
-        os.utime(path)
-    elif not os.path.isfile(rootfs) or not _keep(rootfs, path, checksum):
-        module.fail_json(msg=f"{rootfs} with checksum {checksum} did not come from the controller", upload_missing=True)
-    _forget_oldest(directory)
+    if not os.path.exists(path):
+        if not os.path.isfile(rootfs) or not _keep(rootfs, path, checksum):
+            module.fail_json(msg=f"{rootfs} with checksum {checksum} did not come here", upload_missing=True)
+        _forget_oldest(directory)
     module.params["rootfs"] = path
 
 
@@ -66,7 +65,7 @@ def _keep(sent: str, path: str, checksum: str) -> bool:
 
 
 def _forget_oldest(directory: str) -> None:
-    """A few are kept, the last used: they only save sending again."""
+    """A few are kept, the last that came: they only save sending again. They stay untouched, so that the engine knows them."""
     paths = sorted((f"{directory}/{name}" for name in os.listdir(directory)), key=os.path.getmtime)
     for path in paths[:-_KEPT]:
         os.unlink(path)
