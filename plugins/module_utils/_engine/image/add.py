@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
 
+from ..errors import Conflict
 from ..locks import Lock
-from ..storage import collect, layout, publish
+from ..storage import collect, layers, layout, publish
+from ..storage.blobs import path_of
 from ..storage.digests import chain
 from ..storage.staging import Staging
 from ..values import Value
@@ -48,8 +51,20 @@ def add(paths: Paths, place: Staging | None, addition: Addition) -> Descriptor:
         small = (addition.documents.manifest, addition.documents.config)
         publish.seal(here, small)
         with layout.changing(paths):
-            publish.move_in(paths, here, addition.layer, chain(addition.documents.diff_ids)[-1], small)
+            chains = chain(addition.documents.diff_ids)
+            _check_lower(paths, addition, chains)
+            publish.move_in(paths, here, addition.layer, chains[-1] if chains else "", small)
             return _name(paths, addition)
+
+
+def _check_lower(paths: Paths, addition: Addition, chains: tuple[str, ...]) -> None:
+    """Whoever removed an image since this one was planned may have taken layers that both have."""
+    own = addition.layer.digest if addition.layer else ""
+    for digest, layer in zip(addition.documents.layers, chains):
+        if digest == own and layer == chains[-1]:
+            continue
+        if not (os.path.exists(path_of(paths, digest)) and os.path.isdir(layers.directory(paths, layer))):
+            raise Conflict(f"the image below {addition.name} was removed meanwhile: make that image again first")
 
 
 def remember(paths: Paths, name: str, digest: str, source: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from .bootstrap import Busybox
 from .config import Documents, assemble, layer_descriptor, platform, read_options, show_created
 from .reference import Reference, parse, parse_id
 from .remove import remove
-from .resolve import missing, read_document
+from .resolve import missing
 from .sources import open_rootfs
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> A
     if spec.rootfs is None and spec.bootstrap is None:
         if there is None:
             raise missing(spec.name)
-        state = _before(paths, reference.name, there)
+        state = facts.state_before(paths, reference.name, there)
         return Answer(before=state, after=state, result={"image": facts.describe(paths, there)})
     source: Source = Busybox() if spec.rootfs is None else open_rootfs(paths, spec.rootfs)
     with contextlib.ExitStack() as held:
@@ -175,7 +175,7 @@ def _config(defaults: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
 def _plan(paths: Paths, name: str, there: Descriptor | None, made: Made, place: Staging | None) -> Plan:
     documents = made.documents
     after = facts.state_of(name, documents.digest, documents.id, json.loads(documents.config))
-    before = _before(paths, name, there)
+    before = facts.state_before(paths, name, there)
     if before == after:
         return Plan(before=before, after=after)
     addition = Addition(
@@ -185,12 +185,3 @@ def _plan(paths: Paths, name: str, there: Descriptor | None, made: Made, place: 
     return Plan(
         before=before, after=after, steps=(Step(what=f"add image {name}", run=lambda: add(paths, place, addition)),)
     )
-
-
-def _before(paths: Paths, name: str, there: Descriptor | None) -> dict[str, Any]:
-    if there is None:
-        return facts.absent(name)
-    if not facts.is_intact(paths, there):
-        return {"name": name, "state": "damaged", "digest": there["digest"]}
-    ident = read_document(paths, there["digest"])["config"]["digest"]
-    return facts.state_of(name, there["digest"], ident, read_document(paths, ident))

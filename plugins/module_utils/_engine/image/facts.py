@@ -58,6 +58,16 @@ def absent(name: str) -> dict[str, Any]:
     return {"name": name, "state": "absent"}
 
 
+def state_before(paths: Paths, name: str, there: Descriptor | None) -> dict[str, Any]:
+    """What the index has under that name now, for a diff; an image that lacks a part is neither present nor absent."""
+    if there is None:
+        return absent(name)
+    if not is_intact(paths, there):
+        return {"name": name, "state": "damaged", "digest": there["digest"]}
+    ident = read_document(paths, there["digest"])["config"]["digest"]
+    return state_of(name, there["digest"], ident, read_document(paths, ident))
+
+
 def is_intact(paths: Paths, descriptor: Descriptor) -> bool:
     """Whether every part of the image is in its place; what is in the parts is not looked at."""
     digest = descriptor["digest"]

@@ -35,6 +35,7 @@ _CHUNK = MIB
 # Holes are kept in a layer when they save this much: below it a sparse member costs more than it spares.
 SPARSE_WORTH = 64 * 1024
 _GRAIN = 4096
+_ELSEWHERE = (b"trusted.overlay.redirect", b"trusted.overlay.metacopy")
 _NO_XATTRS = (errno.EOPNOTSUPP, errno.ENODATA, errno.EPERM)
 
 
@@ -175,6 +176,8 @@ def read_xattrs(target: int | bytes) -> dict[bytes, bytes]:
         raise
     found = {}
     for name in sorted(os.fsencode(name) for name in names):
+        if name in _ELSEWHERE:
+            raise Refused("the tree is an overlay's with redirect_dir or metacopy: parts of it lie elsewhere")
         if kept_xattr(name):
             value = (
                 os.getxattr(target, name)
