@@ -60,9 +60,8 @@ extends_documentation_fragment:
   - berth.containers.attributes.engine
 attributes:
   check_mode:
-    support: partial
     details:
-      - Whether the command would run is decided by O(creates) and O(removes). With neither of them, the command is skipped.
+      - The command is not run. Whether it would be is decided by O(creates) and O(removes).
   diff_mode:
     support: none
   idempotent:
@@ -123,30 +122,35 @@ cmd:
   type: list
   elements: str
   sample: [id, -u]
+msg:
+  description: Why the command was not run, or how it failed.
+  returned: when the command was not run or failed
+  type: str
+  sample: /tmp/notes exists
 rc:
   description: The command's exit status, 128 and the signal's number when a signal ended it, 127 when it was not found.
-  returned: when the command was run
+  returned: always, empty or 0 when the command was not run
   type: int
   sample: 0
 stdout:
   description: What the command wrote to its standard output.
-  returned: when the command was run
+  returned: always, empty or 0 when the command was not run
   type: str
   sample: "65534"
 stdout_lines:
   description: The same, line by line.
-  returned: when the command was run
+  returned: always, empty or 0 when the command was not run
   type: list
   elements: str
   sample: ["65534"]
 stderr:
   description: What the command wrote to its standard error.
-  returned: when the command was run
+  returned: always, empty or 0 when the command was not run
   type: str
   sample: ""
 stderr_lines:
   description: The same, line by line.
-  returned: when the command was run
+  returned: always, empty or 0 when the command was not run
   type: list
   elements: str
   sample: []
@@ -192,8 +196,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     command = arguments(module)
-    reply = ask(module, "container_exec", {**module.params, "command": command, "argv": None})
-    status = reply["result"].get("rc", 0)
+    reply = ask(module, "container_exec", {**module.params, "command": None, "argv": command})
+    # Ansible would show a task that says skipped as skipped, although its prediction may be a change.
+    reply["result"].pop("skipped", None)
+    status = reply["result"]["rc"]
     if status != 0:
         module.fail_json(msg=f"{command[0]} ended with status {status}", changed=True, cmd=command, **reply["result"])
     finish(module, reply, cmd=command)

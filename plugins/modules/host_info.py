@@ -29,7 +29,7 @@ EXAMPLES = r"""
 - name: Stop where the kernel can't
   ansible.builtin.assert:
     that: host.missing | length == 0
-    fail_msg: "{{ host.missing | join('; ') }}"
+    fail_msg: "{{ host.missing.values() | join('; ') }}"
 """
 
 RETURN = r"""
@@ -63,19 +63,22 @@ engine:
     python: 3.11.2
     kernel: 6.1.0-40-amd64
     root: /var/lib/berth
-missing:
-  description: One sentence for each feature of the kernel that the engine needs and does not find. Empty on a fit host.
-  returned: success
-  type: list
-  elements: str
-  sample: []
 features:
-  description: What was probed, by name, and whether it is there.
+  description:
+    - Whether each feature of the kernel that containers need works here. It is tried, not looked up.
+    - The names are C(kernel), C(namespaces), C(user_namespaces), C(overlay), C(idmapped_layers), C(cgroups), C(bridge) and C(nat).
   returned: success
   type: dict
   sample:
+    kernel: true
     overlay: true
-    user_namespaces: true
+    nat: false
+missing:
+  description: One sentence for each feature that does not work, by its name. Empty on a fit host.
+  returned: success
+  type: dict
+  sample:
+    nat: "bridge networks need the program nft: install the package nftables on this host, or use network_mode none or host"
 """
 
 from ansible.module_utils.basic import AnsibleModule
