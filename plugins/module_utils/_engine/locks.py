@@ -24,7 +24,8 @@ class Lock:
         self._patience, self._fd = patience, -1
 
     def __enter__(self) -> Lock:
-        self.acquire()
+        if self._fd < 0:
+            self.acquire()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,8 +43,12 @@ class Lock:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
 
+    def fileno(self) -> int:
+        """The descriptor that holds the lock: a forked process that keeps it open keeps the lock."""
+        return self._fd
+
     def release(self) -> None:
-        """Give it back; harmless when not held."""
+        """Close our descriptor, which gives the lock back unless a child has it too; harmless when not held."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 
 from ..cgroup import group, hierarchy
+from ..errors import NotFound
+from ..locks import DirectoryLock
 from ..network import attach
 from ..paths import Paths
 from ..runtime import state
@@ -15,6 +18,7 @@ from . import record as records
 from .record import Record
 
 _KILLED = 137
+_PATIENCE = 30.0
 
 
 def group_name(paths: Paths) -> str:
@@ -39,19 +43,39 @@ def discard(paths: Paths, record: Record) -> None:
         return
     if record.id_start is not None:
         idranges.release(paths, record.id, record.id_start)
-    shutil.rmtree(paths.container_run(record.id), ignore_errors=True)
     shutil.rmtree(trash, ignore_errors=True)
 
 
+def claim(paths: Paths, record: Record) -> DirectoryLock:
+    """The lock that a supervisor holds while it lives, taken. Waits for one that is about to end; makes the run-time directory."""
+    run = paths.container_run(record.id)
+    while True:
+        os.makedirs(run, mode=0o700, exist_ok=True)
+        lock = DirectoryLock(run, f"the supervisor of container {record.name}", patience=_PATIENCE)
+        try:
+            lock.acquire()
+        except NotFound:
+            continue
+        return lock
+
+
 def bury(paths: Paths, record: Record) -> None:
-    """Do the last duties of a supervisor that was killed: release, and record an end that nobody saw. Idempotent."""
-    now = record.state(paths)
-    if now.status != "exited" or not now.unseen:
+    """Finish what a command or a supervisor that was killed had begun: release, and record an end that nobody saw.
+
+    For a container that does not run; the caller holds its lock. Idempotent, and nothing to do in the usual case.
+    """
+    run = paths.container_run(record.id)
+    if not os.path.isdir(run):
         return
-    killed = release(paths, record)
-    fields = {
-        "exit_code": _KILLED, "started_at": now.started_at, "finished_at": time.time(), "oom_killed": killed, "error": now.error,
-    }  # fmt: skip
-    state.write_exited(paths.container(record.id), paths.container_run(record.id), fields)
-    if record.spec.auto_remove:
-        discard(paths, record)
+    with claim(paths, record):
+        now = record.state(paths)
+        if now.status == "running":
+            return
+        killed = release(paths, record)
+        if now.unseen:
+            fields = {
+                "exit_code": _KILLED, "started_at": now.started_at, "finished_at": time.time(), "oom_killed": killed,
+                "error": now.error,
+            }  # fmt: skip
+            state.write_exited(paths.container(record.id), run, fields)
+        state.forget(run)

@@ -24,16 +24,8 @@ def remove(paths: Paths, record: Record, *, force: bool = False) -> None:
             if not force:
                 raise Conflict(f"container {record.name} runs: stop it first, or remove it by force")
             kill(paths, record)
-        _wait_for_supervisor(paths, record)
         bury(paths, record)
         discard(paths, record)
-
-
-def _wait_for_supervisor(paths: Paths, record: Record, patience: float = 10.0) -> None:
-    """A container that has just ended may still be cleaned up by its supervisor."""
-    pid = state.supervisor_of(paths.container_run(record.id))
-    if pid:
-        wait_for_end((pid,), patience)
 
 
 def sweep(paths: Paths) -> None:

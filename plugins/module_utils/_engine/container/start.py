@@ -13,13 +13,13 @@ from ..network import attach, modes, resolv
 from ..network.ports import parse_ports
 from ..paths import Paths
 from ..records import write_file
-from ..runtime import launch
+from ..runtime import launch, state
 from ..runtime import bundle as bundles
 from ..runtime.supervisor import Hooks
 from . import record as records
 from .bundling import compile_bundle, hostname_of, limits_of
 from .record import Record
-from .release import bury, discard, group_name, release
+from .release import bury, claim, discard, group_name, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,18 +35,18 @@ def start(paths: Paths, record: Record, *, client: socket.socket | None = None) 
         if record.state(paths).status == "running":
             raise Conflict(f"container {record.name} runs already")
         bury(paths, record)
-        return _start(paths, record, client)
+        with claim(paths, record) as held:
+            return _start(paths, record, client, held.fileno())
 
 
-def _start(paths: Paths, record: Record, client: socket.socket | None) -> int:
-    image = resolve(paths, record.image_digest)
+def _start(paths: Paths, record: Record, client: socket.socket | None, held: int) -> int:
     mode = modes.parse_mode(record.spec.network_mode)
-    other = _network_owner(paths, mode)
     here = hierarchy.mounted()
     try:
+        image = resolve(paths, record.image_digest)
+        other = _network_owner(paths, mode)
         attachment = _reserve(paths, record) if mode.kind == modes.BRIDGE else None
         directories = group.create(here, group_name(paths), record.id, limits_of(record.spec))
-        os.makedirs(paths.container_run(record.id), mode=0o700, exist_ok=True)
         _write_files(paths, record, mode, attachment, other)
         bundle = compile_bundle(
             paths,
@@ -60,14 +60,14 @@ def _start(paths: Paths, record: Record, client: socket.socket | None) -> int:
             name_servers=record.spec.dns_servers,
         )
         bundles.save(bundle, f"{paths.container(record.id)}/bundle")
-    except OSError as error:
+    except BaseException as error:
         release(paths, record)
-        raise from_os(error, f"start container {record.name}") from error
-    except BaseException:
-        release(paths, record)
+        state.forget(paths.container_run(record.id))
+        if isinstance(error, OSError):
+            raise from_os(error, f"start container {record.name}") from error
         raise
     hooks = Hooks(release=lambda: release(paths, record), finish=lambda: _finish(paths, record))
-    return launch.launch(bundle, client=client, meanwhile=lambda pid: _connect(paths, attachment, pid), hooks=hooks)
+    return launch.launch(bundle, claim=held, client=client, meanwhile=lambda pid: _connect(paths, attachment, pid), hooks=hooks)
 
 
 def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:

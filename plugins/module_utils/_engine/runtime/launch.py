@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def launch(
     bundle: Bundle,
     *,
+    claim: int,
     client: socket.socket | None = None,
     meanwhile: Callable[[int], object],
     hooks: supervisor.Hooks,
@@ -24,10 +25,10 @@ def launch(
     """The pid of the container's first process, which runs the user's command by now.
 
     `meanwhile(pid)` is called once the namespaces exist, while the root is being built, to connect the network; `hooks` run
-    in the supervisor. `client` is attached before anything can be written.
+    in the supervisor, which keeps the descriptor `claim`. `client` is attached before anything can be written.
     Errors are EngineErrors; nothing is left running then.
     """
-    pid, starter = supervisor.fork(bundle, client, hooks)
+    pid, starter = supervisor.fork(bundle, client, hooks, claim)
     try:
         return _follow(starter, meanwhile)
     except BaseException:

@@ -56,12 +56,16 @@ def write_exited(home: str, run: str, fields: dict[str, Any]) -> None:
 
 
 def forget(run: str) -> None:
-    """Remove the run-time files. Idempotent."""
-    for name in ("state.json", "control.sock"):
+    """Remove the run-time directory: where there is none, nothing of a start is left. Idempotent."""
+    for name in ("state.json", "control.sock", "bundle.json"):
         try:
             os.unlink(f"{run}/{name}")
         except FileNotFoundError:
             continue
+    try:
+        os.rmdir(run)
+    except FileNotFoundError:
+        return
 
 
 def observe(home: str, run: str) -> State:

@@ -40,12 +40,13 @@ class Hooks(Value):
 class Supervisor:
     """Starts the container of `bundle` and stays until it has ended; `hooks` give back what other rooms gave it."""
 
-    __slots__ = ("_bundle", "_init", "_loop", "_hooks", "_pidfd", "_started_at", "_stdin", "_outputs", "_terminal", "pid")
+    __slots__ = ("_bundle", "_init", "_loop", "_hooks", "_pidfd", "_responder", "_started_at", "_stdin", "_outputs", "_terminal", "pid")
 
     def __init__(self, bundle: Bundle, hooks: Hooks) -> None:
         self._bundle, self._hooks, self._loop = bundle, hooks, Loop()
         self.pid = self._pidfd = self._stdin = self._terminal = -1
         self._outputs: dict[int, str] = {}
+        self._responder: names.Responder | None = None
         self._started_at = 0.0
 
     def start(self, starter: socket.socket) -> None:
@@ -149,7 +150,7 @@ class Supervisor:
         if not bundle.names_dir:
             return
         namespace = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        responder = names.open_responder(namespace, bundle.names_dir, bundle.name_servers)
+        self._responder = responder = names.open_responder(namespace, bundle.names_dir, bundle.name_servers)
         os.close(namespace)
         for fd in responder.fds():
             self._loop.watch(fd, lambda _events, fd=fd: responder.handle(fd))  # type: ignore[misc]
@@ -166,8 +167,10 @@ class Supervisor:
         if self._pidfd >= 0:
             process.send_signal(self._pidfd, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        state.forget(self._bundle.run)
+        if self._responder:
+            self._responder.close()
         self._hooks.release()
+        state.forget(self._bundle.run)
 
     def run(self, client: socket.socket | None) -> None:
         """Serve until the container ends, then record how, release everything and tell those who are attached."""
@@ -185,6 +188,8 @@ class Supervisor:
         listener.close()
         _pid, status = os.waitpid(self.pid, 0)
         relay.drain()
+        if self._responder:
+            self._responder.close()
         code = os.waitstatus_to_exitcode(status)
         code = 128 - code if code < 0 else code
         oom = self._hooks.release()
@@ -261,8 +266,11 @@ def _accept(listener: socket.socket, relay: Relay) -> None:
     relay.attach(end)
 
 
-def fork(bundle: Bundle, client: socket.socket | None, hooks: Hooks) -> tuple[int, socket.socket]:
-    """A supervisor in a process of its own: its pid, and the starter's end of the link to it (see `launch`)."""
+def fork(bundle: Bundle, client: socket.socket | None, hooks: Hooks, claim: int) -> tuple[int, socket.socket]:
+    """A supervisor in a process of its own: its pid, and the starter's end of the link to it (see `launch`).
+
+    It keeps the descriptor `claim` open for as long as it lives.
+    """
     ours, theirs = link.pair()
     pid = os.fork()
     if pid:
@@ -271,7 +279,7 @@ def fork(bundle: Bundle, client: socket.socket | None, hooks: Hooks) -> tuple[in
     ours.close()
     code = 1
     try:
-        _detach(theirs, client)
+        _detach({theirs.fileno(), claim, *([client.fileno()] if client else [])})
         code = _main(bundle, theirs, client, hooks)
     finally:
         os._exit(code)
@@ -293,7 +301,7 @@ def _main(bundle: Bundle, starter: socket.socket, client: socket.socket | None, 
     return 0
 
 
-def _detach(starter: socket.socket, client: socket.socket | None) -> None:
+def _detach(kept: set[int]) -> None:
     """Leave the caller's session, directory, descriptors and signals behind: it may end, or wait for its pipes to close."""
     os.setsid()
     os.chdir("/")
@@ -303,9 +311,8 @@ def _detach(starter: socket.socket, client: socket.socket | None) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for number in range(3):
         os.dup2(null, number)
-    kept = sorted({starter.fileno(), *([client.fileno()] if client else [])})
     first = 3
-    for fd in kept:
+    for fd in sorted(kept):
         os.closerange(first, fd)
         first = fd + 1
     process.close_from(first)
