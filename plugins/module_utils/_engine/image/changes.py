@@ -31,7 +31,7 @@ def read_changes(changes: object) -> dict[str, Any]:
     for line in changes:
         if not isinstance(line, str):
             raise InvalidSpec(f"changes: {line!a} is no instruction")
-        fields = apply_changes(fields, _instruction(line))
+        fields = _merge(fields, _instruction(line))
     return fields
 
 
@@ -40,6 +40,15 @@ def apply_changes(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, 
 
     A new entrypoint drops the inherited command unless a command comes with it, as Docker has it.
     """
+    result = _merge(config, changes)
+    if "Entrypoint" in changes and "Cmd" not in changes:
+        result.pop("Cmd", None)
+    if "WorkingDir" in changes:
+        result["WorkingDir"] = posixpath.normpath(posixpath.join("/", result["WorkingDir"]))
+    return {key: value for key, value in result.items() if value not in ([], {}, "", None)}
+
+
+def _merge(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = {**config, **changes}
     for field in _MERGED:
         if field in changes and config.get(field):
@@ -49,13 +58,9 @@ def apply_changes(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, 
         result["Env"] = [item for item in config.get("Env") or [] if item.partition("=")[0] not in given] + changes[
             "Env"
         ]
-    if "Entrypoint" in changes and "Cmd" not in changes:
-        result.pop("Cmd", None)
     if "WorkingDir" in changes:
-        result["WorkingDir"] = posixpath.normpath(
-            posixpath.join(config.get("WorkingDir") or "/", changes["WorkingDir"])
-        )
-    return {key: value for key, value in result.items() if value not in ([], {}, "", None)}
+        result["WorkingDir"] = posixpath.join(config.get("WorkingDir") or "", changes["WorkingDir"])
+    return result
 
 
 def _instruction(line: str) -> dict[str, Any]:
