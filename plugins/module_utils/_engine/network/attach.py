@@ -253,6 +253,8 @@ def _pair(door: socket.socket, attachment: Attachment, bridge: int, namespace: i
         if error.errno != errno.EEXIST or not links.remove(name):
             raise
         netlink.make_pair(door, name, bridge, namespace, INNER, attachment.mac)
+    if attachment.ports:
+        netlink.reflect(door, name)
 
 
 def _inside(attachment: Attachment) -> None:
@@ -313,6 +315,8 @@ def _enslave(door: socket.socket, item: Attachment, bridge: int) -> bool:
     if found is None or (found.master == bridge and found.up):
         return False
     netlink.join_bridge(door, found.index, bridge)
+    if item.ports:
+        netlink.reflect(door, item.host_interface)
     return True
 
 

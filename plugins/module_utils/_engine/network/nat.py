@@ -5,7 +5,7 @@ The table is `berth` (other roots have a suffix). Its chain `admin` sees, before
 to or from a container; a drop there wins, and the chain is never emptied. Packets to a published port carry the container's own
 address and port by then; the port of the host is `ct original proto-dst`. Example, only one network may reach port 8080:
 
-    nft add rule ip berth admin ct original proto-dst 8080 ip saddr != 192.0.2.0/24 drop
+    nft add rule ip berth admin meta l4proto tcp ct original proto-dst 8080 ip saddr != 192.0.2.0/24 drop
 """
 
 from __future__ import annotations

@@ -86,8 +86,17 @@ class _Link(_nlmsg):
 
     class linkinfo(_nla):  # noqa: N801
         prefix = "IFLA_INFO_"
-        nla_map = ((1, "IFLA_INFO_KIND", "asciiz"), (2, "IFLA_INFO_DATA", "particulars"))
+        nla_map = (
+            (1, "IFLA_INFO_KIND", "asciiz"),
+            (2, "IFLA_INFO_DATA", "particulars"),
+            (4, "IFLA_INFO_SLAVE_KIND", "asciiz"),
+            (5, "IFLA_INFO_SLAVE_DATA", "port"),
+        )
         particulars = _Data
+
+        class port(_nla):  # noqa: N801
+            prefix = "IFLA_BRPORT_"
+            nla_map = ((4, "IFLA_BRPORT_MODE", "uint8"),)
 
 
 class _Address(_nlmsg):
@@ -177,6 +186,18 @@ def make_pair(door: socket.socket, host: str, bridge: int, namespace: int, inner
     pair = _kind("veth", ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", other)]}))
     body = _encode(_Link, {"flags": _UP, "change": _UP}, ("IFLA_IFNAME", host), ("IFLA_MASTER", bridge), pair)
     wire.exchange(door, [Request(f"make link {host}", _NEWLINK, body, _MAKE)])
+
+
+def reflect(door: socket.socket, name: str) -> None:
+    """Let the bridge send back to its port `name` what came from there: a container that calls its own published port.
+
+    With br_netfilter the bridge itself, not the route, forwards what was translated, and never to where it came from.
+    """
+    port = {
+        "attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", {"attrs": [("IFLA_BRPORT_MODE", 1)]})]
+    }
+    body = _encode(_Link, {}, ("IFLA_IFNAME", name), ("IFLA_LINKINFO", port))
+    wire.exchange(door, [Request(f"let {name} reflect", _NEWLINK, body)])
 
 
 def join_bridge(door: socket.socket, index: int, bridge: int) -> None:
