@@ -36,6 +36,10 @@ class Paths:
         return f"{self.root}/containers"
 
     @property
+    def replacing(self) -> str:
+        return f"{self.root}/replacing"
+
+    @property
     def names(self) -> str:
         return f"{self.root}/names"
 
@@ -73,7 +77,8 @@ class Paths:
         """Make the directories that everything else assumes, private to root (CVE-2021-41091)."""
         for path in (self.root, self.run):
             os.makedirs(path, mode=0o700, exist_ok=True)
-        for path in (self.containers, self.names, self.layers, self.blobs, self.staging, self.networks, self.volumes, self.leases):
+        names = "containers replacing names layers blobs staging networks volumes leases"
+        for path in (getattr(self, name) for name in names.split()):
             os.makedirs(path, mode=0o700, exist_ok=True)
         os.makedirs(self.locks, mode=0o700, exist_ok=True)
         os.makedirs(f"{self.run}/containers", mode=0o700, exist_ok=True)

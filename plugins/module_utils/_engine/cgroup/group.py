@@ -7,7 +7,7 @@ import errno
 import os
 import time
 
-from ..errors import EngineError, KernelError
+from ..errors import EngineError, KernelError, Unsupported
 from . import limits as _limits
 from .hierarchy import Hierarchy
 from .limits import Limits
@@ -53,6 +53,31 @@ def remove(directories: tuple[str, ...], *, patience: float = 2.0) -> None:
             if time.monotonic() > end:
                 raise EngineError(f"cgroup {directory} still has processes: stop them and remove the container again")
             time.sleep(0.002)
+
+
+def freeze(hierarchy: Hierarchy, parent: str, name: str, *, frozen: bool, patience: float = 10.0) -> None:
+    """Stop every process of the group, or let them go on; returns when the kernel says that it is so."""
+    if "freezer" in hierarchy.v1:
+        home = f"{hierarchy.v1['freezer']}/{parent}/{name}"
+        _write(f"{home}/freezer.state", "FROZEN" if frozen else "THAWED", optional=False)
+        _await(f"{home}/freezer.state", "FROZEN" if frozen else "THAWED", name, patience)
+    elif hierarchy.v2:
+        home = f"{hierarchy.v2}/{parent}/{name}"
+        _write(f"{home}/cgroup.freeze", str(int(frozen)), optional=False)
+        _await(f"{home}/cgroup.events", f"frozen {int(frozen)}", name, patience)
+    else:
+        raise Unsupported("this kernel has no cgroup freezer: commit with pause: false, or stop the container first")
+
+
+def _await(path: str, line: str, name: str, patience: float) -> None:
+    end = time.monotonic() + patience
+    while True:
+        with open(path, encoding="ascii") as file:
+            if line in file.read().splitlines():
+                return
+        if time.monotonic() > end:
+            raise EngineError(f"cgroup {name} does not come to {line}: a process hangs in the kernel")
+        time.sleep(0.001)
 
 
 def was_oom_killed(hierarchy: Hierarchy, parent: str, name: str) -> bool:

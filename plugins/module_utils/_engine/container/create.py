@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 
 from ..cgroup import hierarchy, limits
@@ -14,6 +13,7 @@ from ..image.resolve import resolve
 from ..names import new_id
 from ..paths import Paths
 from ..security import idranges
+from ..storage.staging import Staging
 from . import record as records
 from .bundling import binds_of, command_of, limits_of
 from .record import Record
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ..image.resolve import Image
 
 
-def create(paths: Paths, spec: Spec) -> Record:
-    """Make the container. Conflict when the name is taken; nothing is left behind by an error."""
+def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
+    """Make the container. Conflict when the name is taken by another than `instead_of`; an error leaves nothing behind."""
     image = check(paths, spec)
     with records.lock_name(paths, spec.name):
         other = records.find_by_name(paths, spec.name)
-        if other:
+        if other and other.id != instead_of:
             raise Conflict(f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name")
         return _build(paths, spec, image)
 
@@ -48,23 +48,22 @@ def check(paths: Paths, spec: Spec) -> Image:
 
 def _build(paths: Paths, spec: Spec, image: Image) -> Record:
     ident = new_id()
-    staged = f"{paths.staging}/container-{ident}"
     with contextlib.ExitStack() as undo:
         try:
-            os.mkdir(staged, 0o700)
-            undo.callback(shutil.rmtree, staged, ignore_errors=True)
+            staged = undo.enter_context(Staging(paths, f"container-{ident}"))
             start = None if spec.userns_mode == "host" else idranges.reserve(paths, ident)
-            if start is not None:
-                undo.callback(idranges.release, paths, ident, start)
-            for name in ("upper", "work", "logs", "bundle"):
-                os.mkdir(f"{staged}/{name}", 0o755 if name == "upper" else 0o700)
-            record = Record(id=ident, spec=spec, image=image.name, image_digest=image.digest, created=time.time(), id_start=start)
-            _copy_root_attributes(image.layers, f"{staged}/upper")
-            records.write(record, staged)
-            records.publish(paths, record, staged)
+            with contextlib.ExitStack() as made:
+                if start is not None:
+                    made.callback(idranges.release, paths, ident, start)
+                for name in ("upper", "work", "logs", "bundle"):
+                    os.mkdir(f"{staged.path}/{name}", 0o755 if name == "upper" else 0o700)
+                record = Record(id=ident, spec=spec, image=image.name, image_digest=image.digest, created=time.time(), id_start=start)
+                _copy_root_attributes(image.layers, f"{staged.path}/upper")
+                records.write(record, staged.path)
+                records.publish(paths, record, staged.path)
+                made.pop_all()
         except OSError as error:
             raise from_os(error, f"create container {spec.name}") from error
-        undo.pop_all()
     return record
 
 

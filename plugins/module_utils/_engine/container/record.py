@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -108,22 +109,27 @@ def write(record: Record, directory: str) -> None:
 
 def publish(paths: Paths, record: Record, staged: str) -> None:
     """Make a staged directory the container: from the rename on it exists. The caller holds the name's lock."""
-    link = f"{paths.names}/{record.name}"
-    scratch = f"{link}.{record.id[:12]}.tmp"
-    os.symlink(record.id, scratch)
-    os.rename(scratch, link)
+    point(paths, record)
     os.rename(staged, paths.container(record.id))
     sync_directory(paths.containers)
 
 
+def point(paths: Paths, record: Record) -> None:
+    """Let the container's name lead to it, whatever it led to before. Atomic."""
+    link = f"{paths.names}/{record.name}"
+    scratch = f"{paths.names}/.{record.id}"  # no container can be called that
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(scratch)
+    os.symlink(record.id, scratch)
+    os.rename(scratch, link)
+
+
 def withdraw(paths: Paths, record: Record) -> str:
     """The reverse: from the rename on it is gone; returns the directory in staging that is left to delete."""
-    trash = f"{paths.staging}/container-{record.id}.{os.getpid()}-{time.monotonic_ns()}"
+    trash = f"{paths.staging}/container-{record.id}-{os.getpid()}-{time.monotonic_ns():x}"
     os.rename(paths.container(record.id), trash)
     link = f"{paths.names}/{record.name}"
-    try:
+    with contextlib.suppress(FileNotFoundError):
         if os.readlink(link) == record.id:
             os.unlink(link)
-    except FileNotFoundError:
-        pass
     return trash

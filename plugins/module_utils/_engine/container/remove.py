@@ -3,14 +3,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
-
 from ..errors import Conflict
 from ..paths import Paths
-from ..runtime import state
-from ..runtime.waiting import wait_for_end
 from . import record as records
 from .record import Record
 from .release import bury, discard
@@ -26,17 +20,3 @@ def remove(paths: Paths, record: Record, *, force: bool = False) -> None:
             kill(paths, record)
         bury(paths, record)
         discard(paths, record)
-
-
-def sweep(paths: Paths) -> None:
-    """Delete what removals and creations that were killed left in staging, if nobody is at work on it any more."""
-    for name in os.listdir(paths.staging):
-        if name.startswith("container-") and not _is_young(f"{paths.staging}/{name}"):
-            shutil.rmtree(f"{paths.staging}/{name}", ignore_errors=True)
-
-
-def _is_young(path: str) -> bool:
-    try:
-        return time.time() - os.stat(path).st_ctime < 60
-    except FileNotFoundError:
-        return True

@@ -26,6 +26,15 @@ def reserve(paths: Paths, ident: str) -> int:
     raise Conflict(f"all {COUNT} id ranges for user namespaces are in use: remove containers, or use userns_mode: host")
 
 
+def forget(paths: Paths, ident: str) -> None:
+    """Give back what a container that was never finished may hold. Idempotent."""
+    for offset in range(COUNT):
+        number = (int(ident[:8], 16) + offset) % COUNT
+        holder = _holder(_lease(paths, number))
+        if holder in ("", ident):
+            return release(paths, ident, FIRST + number * SIZE)
+
+
 def release(paths: Paths, ident: str, start: int) -> None:
     """Give the range back, if `ident` is still its holder. Idempotent."""
     lease = _lease(paths, (start - FIRST) // SIZE)
@@ -45,11 +54,17 @@ def _take(lease: str, paths: Paths, ident: str) -> bool:
         holder = _holder(lease)
         if holder == ident:
             return True
-        if os.path.isdir(paths.container(holder)) or os.path.isdir(f"{paths.staging}/container-{holder}"):
+        if _exists(paths, holder):
             return False
         os.unlink(lease)
         return _take(lease, paths, ident)
     return True
+
+
+def _exists(paths: Paths, ident: str) -> bool:
+    """Whether the container is there, or about to be."""
+    staged = f"container-{ident}"
+    return os.path.isdir(paths.container(ident)) or any(name.startswith(staged) for name in os.listdir(paths.staging))
 
 
 def _holder(lease: str) -> str:

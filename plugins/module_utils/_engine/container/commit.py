@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb `container_commit`: a container's changes as an image, taken while it stands still."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ..answer import Answer
+from ..cgroup import group, hierarchy
+from ..errors import InvalidSpec, NotFound
+from ..image.commit import CommitSpec, plan_commit
+from ..image.resolve import resolve
+from ..paths import Paths
+from ..records import read_record, write_record
+from . import record as records
+from .record import Record
+from .recover import recover
+from .release import group_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+
+def container_commit(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+    """Commit `container` to the image `name`: `changes` for its config, `comment`, `author`; `pause` (default true) freezes it meanwhile."""
+    if not params.get("name"):
+        raise InvalidSpec("container_commit: name is missing: name the image to make")
+    if not check:
+        recover(paths)
+    record = records.find(paths, str(params.get("container")))
+    base = resolve(paths, record.image_digest)
+    home = paths.container(record.id)
+    spec = CommitSpec(
+        name=str(params["name"]),
+        changes=params.get("changes"),
+        comment=params.get("comment") or "",
+        author=params.get("author") or "",
+    )
+    with contextlib.ExitStack() as held:
+        held.enter_context(records.lock(paths, record))
+        if params.get("pause") is not False and not check:
+            held.enter_context(paused(paths, record))
+        commit = held.enter_context(
+            plan_commit(
+                paths, base=base, upper=f"{home}/upper", ignore=made_by_engine(home), previous=_previous(home), spec=spec, check=check
+            )
+        )
+        if not check:
+            commit.plan.apply()
+            if commit.previous != _previous(home):
+                write_record(f"{home}/commit.json", commit.previous, durable=False)
+        image = {"name": commit.name, "digest": commit.digest, "id": commit.id, "layer": commit.layer}
+        return Answer(
+            changed=commit.plan.changed,
+            before=commit.plan.before,
+            after=commit.plan.after,
+            result={"image": image},
+            warnings=commit.warnings,
+        )
+
+
+@contextlib.contextmanager
+def paused(paths: Paths, record: Record) -> Iterator[None]:
+    """Freeze the container's processes for the time of the `with`; nothing to do when it does not run."""
+    if record.state(paths).status != "running":
+        yield
+        return
+    here, parent = hierarchy.mounted(), group_name(paths)
+    group.freeze(here, parent, record.id, frozen=True)
+    try:
+        yield
+    finally:
+        group.freeze(here, parent, record.id, frozen=False)
+
+
+def made_by_engine(home: str) -> tuple[bytes, ...]:
+    """The mount points that starts had to make in the upper directory, as paths below it."""
+    try:
+        with open(f"{home}/made", "rb") as file:
+            return tuple(sorted({path.strip(b"/") for path in file.read().split(b"\0") if path}))
+    except FileNotFoundError:
+        return ()
+
+
+def _previous(home: str) -> dict[str, Any] | None:
+    try:
+        return read_record(f"{home}/commit.json")
+    except NotFound:
+        return None

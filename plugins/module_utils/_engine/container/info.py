@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is to know of a container, for modules, the command line and other programs: one shape for all of them."""
+
+from __future__ import annotations
+
+from ..answer import Answer
+from ..errors import NotFound
+from ..network import attach
+from ..network.ports import show_port
+from ..paths import Paths
+from ..runtime.logfile import timestamp
+from . import record as records
+from .bundling import hostname_of
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def describe(paths: Paths, record: Record) -> dict[str, Any]:
+    """`spec` is what was asked for; `state`, `network` and `ports` what is now. Times are RFC 3339, "" for never."""
+    now = record.state(paths)
+    place = attach.attachment_of(paths, record.id) if now.status == "running" else None
+    return {
+        "id": record.id,
+        "name": record.name,
+        "image": record.image,
+        "image_digest": record.image_digest,
+        "created": _time(record.created),
+        "hostname": hostname_of(record),
+        "labels": dict(record.spec.labels),
+        "spec": record.spec.as_dict(),
+        "state": {
+            "status": now.status,
+            "running": now.status == "running",
+            "pid": now.pid,
+            "exit_code": now.exit_code,
+            "oom_killed": now.oom_killed,
+            "error": now.error,
+            "started_at": _time(now.started_at),
+            "finished_at": _time(now.finished_at),
+        },
+        "network": {
+            "mode": record.spec.network_mode,
+            "address": place.address if place else "",
+            "prefix": place.prefix if place else 0,
+            "gateway": place.gateway if place else "",
+            "mac": place.mac if place else "",
+            "bridge": place.bridge if place else "",
+        },
+        "ports": [show_port(port) for port in place.ports] if place else [],
+        "userns_start": record.id_start,
+        "log_path": f"{paths.container(record.id)}/logs/container.log",
+        "upper": f"{paths.container(record.id)}/upper",
+    }
+
+
+def container_info(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+    """All containers, or those in `name` (a list); one that is not there is left out, as facts modules do."""
+    wanted = params.get("name")
+    if not wanted:
+        return Answer(result={"containers": [describe(paths, record) for record in records.every(paths)]})
+    found = []
+    for reference in [wanted] if isinstance(wanted, str) else wanted:
+        try:
+            found.append(describe(paths, records.find(paths, str(reference))))
+        except NotFound:
+            continue
+    return Answer(result={"containers": found})
+
+
+def _time(seconds: float) -> str:
+    return timestamp(int(seconds * 1e9)) if seconds else ""
