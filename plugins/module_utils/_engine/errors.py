@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every sentence the engine says when it can't do what was asked; one class per kind, one exit code per class.
 
-    EngineError             anything the user can be told in a sentence
-      InvalidSpec           what was asked for makes no sense
-      NotFound              it names something that is not there
-      Conflict              it stands against something that is there
-      Busy                  another command holds the thing
-      NotPermitted          it wants rights that this process lacks
-      Unsupported           the kernel can't
-      MissingDependency     a program or package is not on this host
-      Refused               hostile or broken input, nothing was touched
-      Damaged               the engine's own state is not what it wrote
-      StorageFull           no space, no inodes
-      KernelError           a system call said no
-      CommandNotFound       the container's command is not in its root
-      CommandNotExecutable  it is there and can't be executed
+EngineError             anything the user can be told in a sentence
+  InvalidSpec           what was asked for makes no sense
+  NotFound              it names something that is not there
+  Conflict              it stands against something that is there
+  Busy                  another command holds the thing
+  NotPermitted          it wants rights that this process lacks
+  Unsupported           the kernel can't
+  MissingDependency     a program or package is not on this host
+  Refused               hostile or broken input, nothing was touched
+  Damaged               the engine's own state is not what it wrote
+  StorageFull           no space, no inodes
+  KernelError           a system call said no
+  CommandNotFound       the container's command is not in its root
+  CommandNotExecutable  it is there and can't be executed
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ class Lock:
             if time.monotonic() >= end:
                 holder = _holder(os.fstat(self._fd))
                 self.release()
-                raise Busy(f"{self.name} is busy: {holder} has held it for {self._patience:.0f} s; wait for it, or end it")
+                raise Busy(
+                    f"{self.name} is busy: {holder} has held it for {self._patience:.0f} s; wait for it, or end it"
+                )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
 

@@ -20,7 +20,9 @@ def check_name(name: object, kind: str = "container") -> str:
     if len(name) > LONGEST:
         raise InvalidSpec(f"{kind} name {name[:20]!a}... has {len(name)} characters: use at most {LONGEST}")
     if name[0] not in _LETTERS or not _INNER.issuperset(name):
-        raise InvalidSpec(f"{kind} name {name!a} is not usable: use letters, digits, _ . - and begin with a letter or digit")
+        raise InvalidSpec(
+            f"{kind} name {name!a} is not usable: use letters, digits, _ . - and begin with a letter or digit"
+        )
     return name
 
 

@@ -27,8 +27,8 @@ class Value:
     without a restart (container specs only).
     """
 
-    _fields: tuple[str, ...] = ()  # type: ignore[misc]
-    _live: tuple[str, ...] = ()  # type: ignore[misc]
+    _fields: tuple[str, ...] = ()
+    _live: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
         own = cls.__dict__.get("__annotations__") or getattr(cls, "__annotations__", {})

@@ -135,7 +135,8 @@ def _remove_tree(directory: str) -> bool:
     """One try; False while something inside is still alive."""
     try:
         children = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
-        if not all([_remove_tree(child) for child in children]):
+        left = [child for child in children if not _remove_tree(child)]
+        if left:
             return False
         os.rmdir(directory)
     except FileNotFoundError:

@@ -23,12 +23,16 @@ class Limits(Value):
 def check(limits: Limits, hierarchy: Hierarchy) -> None:
     """InvalidSpec for a limit that no process could live in, Unsupported for one that this kernel can't hold."""
     if limits.memory is not None and limits.memory < LEAST_MEMORY:
-        raise InvalidSpec(f"memory: {limits.memory} bytes is below the {LEAST_MEMORY >> 20} MiB that a process needs to start: give more")
+        raise InvalidSpec(
+            f"memory: {limits.memory} bytes is below the {LEAST_MEMORY >> 20} MiB that a process needs to start: give more"
+        )
     if limits.cpus is not None and limits.cpus * PERIOD < 1000:
         raise InvalidSpec(f"cpus: {limits.cpus} is below the 0.01 that the kernel takes: give more")
     for option, controller in (("memory", "memory"), ("cpus", "cpu")):
         if getattr(limits, option) is not None and not hierarchy.has(controller):
-            raise Unsupported(f"{option}: this kernel has no {controller} cgroup controller: mount it, or leave {option} out")
+            raise Unsupported(
+                f"{option}: this kernel has no {controller} cgroup controller: mount it, or leave {option} out"
+            )
 
 
 def writes(limits: Limits, controller: str, *, v2: bool) -> tuple[tuple[str, str], ...]:
@@ -47,7 +51,10 @@ def writes(limits: Limits, controller: str, *, v2: bool) -> tuple[tuple[str, str
 
 def _memory(memory: int | None, *, v2: bool) -> tuple[tuple[str, str], ...]:
     if v2:
-        return (("memory.swap.max", "max" if memory is None else "0"), ("memory.max", "max" if memory is None else str(memory)))
+        return (
+            ("memory.swap.max", "max" if memory is None else "0"),
+            ("memory.max", "max" if memory is None else str(memory)),
+        )
     if memory is None:
         return (("memory.memsw.limit_in_bytes", "-1"), ("memory.limit_in_bytes", "-1"))
     # memsw may never be below the limit, so it is opened first and closed last.

@@ -102,7 +102,9 @@ def _config(record: Record, config: dict[str, Any], *, own_network: bool, home: 
     held = capabilities.resolve(spec.cap_add, spec.cap_drop, privileged=spec.privileged)
     return {
         "ociVersion": "1.2.0",
-        "process": process_of(spec, config, held, args=command_of(spec, config), env=environment_of(spec, config, hostname)),
+        "process": process_of(
+            spec, config, held, args=command_of(spec, config), env=environment_of(spec, config, hostname)
+        ),
         "root": {"path": "rootfs", "readonly": spec.read_only},
         "hostname": hostname,
         "mounts": list(_mounts(spec, own_network=own_network, home=home)),
@@ -131,7 +133,10 @@ def process_of(
 
 def _mounts(spec: Spec, *, own_network: bool, home: str) -> tuple[dict[str, Any], ...]:
     files = tuple(mounts.Bind(source=f"{home}/bundle/{name}", target=f"/etc/{name}") for name in _FILES)
-    tmpfs = tuple(mounts.Tmpfs(target=target, options=tuple(options.split(",")) if options else ()) for target, options in _pairs(spec))
+    tmpfs = tuple(
+        mounts.Tmpfs(target=target, options=tuple(options.split(",")) if options else ())
+        for target, options in _pairs(spec)
+    )
     users = mounts.of_users((*files, *binds_of(spec)), tmpfs)
     mine = {str(entry["destination"]) for entry in users}
     base = mounts.base(privileged=spec.privileged, own_network=own_network)

@@ -19,11 +19,15 @@ from .release import group_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from collections.abc import Iterator
+    from typing import Any
 
 
 def container_commit(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
-    """Commit `container` to the image `name`: `changes` for its config, `comment`, `author`; `pause` (default true) freezes it meanwhile."""
+    """Commit `container` to the image `name`, with `changes` for its config, `comment` and `author`.
+
+    `pause` (default true) freezes its processes meanwhile, so that the image is one moment of it.
+    """
     if not params.get("name"):
         raise InvalidSpec("container_commit: name is missing: name the image to make")
     if not check:
@@ -43,7 +47,13 @@ def container_commit(paths: Paths, params: dict[str, Any], *, check: bool) -> An
             held.enter_context(paused(paths, record))
         commit = held.enter_context(
             plan_commit(
-                paths, base=base, upper=f"{home}/upper", ignore=made_by_engine(home), previous=_previous(home), spec=spec, check=check
+                paths,
+                base=base,
+                upper=f"{home}/upper",
+                ignore=made_by_engine(home),
+                previous=_previous(home),
+                spec=spec,
+                check=check,
             )
         )
         if not check:

@@ -28,10 +28,17 @@ from .stop import stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from collections.abc import Mapping
+    from typing import Any
 
 STATES = ("absent", "present", "started", "stopped")
-_DEFAULTS = {"auto_remove": False, "read_only": False, "privileged": False, "userns_mode": "auto", "network_mode": "bridge"}
+_DEFAULTS = {
+    "auto_remove": False,
+    "read_only": False,
+    "privileged": False,
+    "userns_mode": "auto",
+    "network_mode": "bridge",
+}
 _NOT_SPEC = ("state", "recreate", "restart", "name", "root")
 
 
@@ -53,7 +60,10 @@ def container(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
         plan.apply()
     record = records.find_by_name(paths, name)
     return Answer(
-        changed=plan.changed, before=plan.before, after=plan.after, result={"container": describe(paths, record) if record else None}
+        changed=plan.changed,
+        before=plan.before,
+        after=plan.after,
+        result={"container": describe(paths, record) if record else None},
     )
 
 
@@ -82,7 +92,8 @@ def plan(paths: Paths, wanted: Spec, state: str, actual: Actual, *, recreate: bo
     before, runs = _shown(actual), state == "started" or (state == "present" and status == "running")
     after = {**wanted.as_dict(), "image_digest": actual.digest, "state": "running" if runs else _idle(state, actual)}
     if record is None:
-        return Plan(before=before, after=after, steps=(Step(what=f"create container {wanted.name}", run=lambda: _make(paths, wanted, run=runs)),))
+        step = Step(what=f"create container {wanted.name}", run=lambda: _make(paths, wanted, run=runs))
+        return Plan(before=before, after=after, steps=(step,))
     changed = differences(wanted, record.spec)
     if recreate or record.image_digest != actual.digest or set(changed) - set(Spec._live):
         after["state"] = "running" if runs else "created"
@@ -90,11 +101,20 @@ def plan(paths: Paths, wanted: Spec, state: str, actual: Actual, *, recreate: bo
         return Plan(before=before, after=after, steps=(step,))
     steps = []
     if changed:
-        steps.append(Step(what=f"change {', '.join(changed)} of container {wanted.name}", run=lambda: update(paths, record, wanted)))
+        steps.append(
+            Step(
+                what=f"change {', '.join(changed)} of container {wanted.name}",
+                run=lambda: update(paths, record, wanted),
+            )
+        )
     if runs and status != "running":
-        steps.append(Step(what=f"start container {wanted.name}", run=lambda: start(paths, records.load(paths, record.id))))
+        steps.append(
+            Step(what=f"start container {wanted.name}", run=lambda: start(paths, records.load(paths, record.id)))
+        )
     if state == "stopped" and status == "running":
-        steps.append(Step(what=f"stop container {wanted.name}", run=lambda: stop(paths, (records.load(paths, record.id),))))
+        steps.append(
+            Step(what=f"stop container {wanted.name}", run=lambda: stop(paths, (records.load(paths, record.id),)))
+        )
     return Plan(before=before, after=after if steps else before, steps=tuple(steps))
 
 

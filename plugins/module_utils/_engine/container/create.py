@@ -30,7 +30,9 @@ def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
     with records.lock_name(paths, spec.name):
         other = records.find_by_name(paths, spec.name)
         if other and other.id != instead_of:
-            raise Conflict(f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name")
+            raise Conflict(
+                f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name"
+            )
         return _build(paths, spec, image)
 
 
@@ -57,7 +59,14 @@ def _build(paths: Paths, spec: Spec, image: Image) -> Record:
                     made.callback(idranges.release, paths, ident, start)
                 for name in ("upper", "work", "logs", "bundle"):
                     os.mkdir(f"{staged.path}/{name}", 0o755 if name == "upper" else 0o700)
-                record = Record(id=ident, spec=spec, image=image.name, image_digest=image.digest, created=time.time(), id_start=start)
+                record = Record(
+                    id=ident,
+                    spec=spec,
+                    image=image.name,
+                    image_digest=image.digest,
+                    created=time.time(),
+                    id_start=start,
+                )
                 _copy_root_attributes(image.layers, f"{staged.path}/upper")
                 records.write(record, staged.path)
                 records.publish(paths, record, staged.path)

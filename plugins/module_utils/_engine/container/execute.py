@@ -20,7 +20,8 @@ from .release import group_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from collections.abc import Mapping
+    from typing import Any
 
 
 class ExecSpec(Value):
@@ -43,12 +44,16 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
     asked = record.spec.replace(tty=spec.tty, working_dir=spec.working_dir or record.spec.working_dir)
     environment = dict(pair.partition("=")[::2] for pair in environment_of(asked, config, hostname_of(record)))
     environment.update(spec.env)
-    held = capabilities.resolve(record.spec.cap_add, record.spec.cap_drop, privileged=record.spec.privileged or spec.privileged)
+    held = capabilities.resolve(
+        record.spec.cap_add, record.spec.cap_drop, privileged=record.spec.privileged or spec.privileged
+    )
     user = spec.user if spec.user is not None else record.spec.user
     return joining.open_session(
         joining.Plan(
             pid=now.pid,
-            process=process_of(asked, config, held, args=spec.argv, env=tuple(f"{key}={value}" for key, value in environment.items())),
+            process=process_of(
+                asked, config, held, args=spec.argv, env=tuple(f"{key}={value}" for key, value in environment.items())
+            ),
             user=user if user is not None else str(config.get("User") or ""),
             mask=capabilities.mask(held),
             cgroups=group.directories(hierarchy.mounted(), group_name(paths), record.id),
@@ -69,7 +74,8 @@ def container_exec(paths: Paths, params: dict[str, Any], *, check: bool) -> Answ
         raise InvalidSpec("container_exec: there is no command: give argv or command")
     skipped = _why_not(paths, record, params)
     if skipped or check:
-        return Answer(changed=not skipped, result={"skipped": True, "msg": skipped or "skipped in check mode", "rc": 0, "stdout": "", "stderr": ""})
+        result = {"skipped": True, "msg": skipped or "skipped in check mode", "rc": 0, "stdout": "", "stderr": ""}
+        return Answer(changed=not skipped, result=result)
     spec = ExecSpec(
         argv=argv,
         env={str(key): str(value) for key, value in (params.get("env") or {}).items()},
@@ -80,7 +86,12 @@ def container_exec(paths: Paths, params: dict[str, Any], *, check: bool) -> Answ
     stdin = params.get("stdin")
     with open_session(paths, record, spec) as session:
         code, out, err = session.communicate(b"" if stdin is None else str(stdin).encode())
-    result = {"rc": code, "stdout": out.decode("utf-8", "replace"), "stderr": err.decode("utf-8", "replace"), "skipped": False}
+    result = {
+        "rc": code,
+        "stdout": out.decode("utf-8", "replace"),
+        "stderr": err.decode("utf-8", "replace"),
+        "skipped": False,
+    }
     return Answer(changed=True, result=result)
 
 

@@ -14,7 +14,8 @@ from .spec import Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Mapping
+    from collections.abc import Mapping
+    from typing import Any, Callable
 
 _UNLIMITED = (0, "0", -1, "-1")
 _LONGEST_HOSTNAME = 64
@@ -36,7 +37,9 @@ def _check(spec: Spec) -> None:
         raise InvalidSpec(f"published_ports need network_mode bridge, not {spec.network_mode}: leave one of them out")
     if spec.network_mode == "host" and spec.hostname:
         return
-    if spec.hostname is not None and (not spec.hostname or len(spec.hostname) > _LONGEST_HOSTNAME or "/" in spec.hostname):
+    if spec.hostname is not None and (
+        not spec.hostname or len(spec.hostname) > _LONGEST_HOSTNAME or "/" in spec.hostname
+    ):
         raise InvalidSpec(f"hostname {spec.hostname[:70]!a} is not usable: use 1 to {_LONGEST_HOSTNAME} characters")
 
 
@@ -112,7 +115,9 @@ def _volume(option: str, text: str) -> str:
     target, _, mode = rest.partition(":")
     modes = set((mode or "rw").split(","))
     if not target or not modes <= {"ro", "rw", "z", "Z"}:
-        raise InvalidSpec(f"{option}: {text!a} is not usable: write /on/host:/in/container or /on/host:/in/container:ro")
+        raise InvalidSpec(
+            f"{option}: {text!a} is not usable: write /on/host:/in/container or /on/host:/in/container:ro"
+        )
     inside = _absolute(option, target)
     if inside == "/":
         raise InvalidSpec(f"{option}: {text!a} would hide the whole root of the container")
@@ -120,7 +125,11 @@ def _volume(option: str, text: str) -> str:
 
 
 def _tmpfs(option: str, value: object) -> tuple[str, ...]:
-    items = [f"{key}:{options or ''}" for key, options in value.items()] if isinstance(value, dict) else _list(option, value)
+    items = (
+        [f"{key}:{options or ''}" for key, options in value.items()]
+        if isinstance(value, dict)
+        else _list(option, value)
+    )
     entries = []
     for text in items:
         target, _, options = text.partition(":")
@@ -180,8 +189,6 @@ def _bool(option: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidSpec(f"{option}: {value!a} is neither true nor false")
     return value
-
-
 
 
 _READERS: dict[str, Callable[[str, object], Any]] = {

@@ -18,7 +18,7 @@ from .spec import Spec, from_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from collections.abc import Iterator
 
 
 class Record(Value):

@@ -13,8 +13,8 @@ from ..network import attach, modes, resolv
 from ..network.ports import parse_ports
 from ..paths import Paths
 from ..records import write_file
-from ..runtime import launch, state
 from ..runtime import bundle as bundles
+from ..runtime import launch, state
 from ..runtime.supervisor import Hooks
 from . import record as records
 from .bundling import compile_bundle, hostname_of, limits_of
@@ -67,7 +67,9 @@ def _start(paths: Paths, record: Record, client: socket.socket | None, held: int
             raise from_os(error, f"start container {record.name}") from error
         raise
     hooks = Hooks(release=lambda: release(paths, record), finish=lambda: _finish(paths, record))
-    return launch.launch(bundle, claim=held, client=client, meanwhile=lambda pid: _connect(paths, attachment, pid), hooks=hooks)
+    return launch.launch(
+        bundle, claim=held, client=client, meanwhile=lambda pid: _connect(paths, attachment, pid), hooks=hooks
+    )
 
 
 def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
@@ -78,8 +80,6 @@ def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
 def _finish(paths: Paths, record: Record) -> None:
     if record.spec.auto_remove:
         discard(paths, record)
-
-
 
 
 def _reserve(paths: Paths, record: Record) -> Attachment:
@@ -134,5 +134,3 @@ def _copy_files(source: str, home: str) -> None:
     for name in ("hosts", "hostname", "resolv.conf"):
         with open(f"{source}/{name}", "rb") as file:
             write_file(f"{home}/{name}", file.read(), mode=0o644, durable=False)
-
-

@@ -19,13 +19,15 @@ from .release import bury
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Sequence
+    from collections.abc import Sequence
 
 _GRACE = 10.0
 _AFTER_KILL = 30.0
 
 
-def stop(paths: Paths, containers: Sequence[Record], *, timeout: float | None = None, signal_name: str | None = None) -> tuple[str, ...]:
+def stop(
+    paths: Paths, containers: Sequence[Record], *, timeout: float | None = None, signal_name: str | None = None
+) -> tuple[str, ...]:
     """Stop those that run, all at the same time; returns their names. Each has its own time-out unless `timeout` is given.
 
     Idempotent. The exit status is recorded and the network is given back when this returns.

@@ -28,7 +28,9 @@ def clone(flags: int, cgroup_fd: int = -1) -> int:
     With `cgroup_fd` (a cgroup v2 directory, Linux 5.7) the child is born in that cgroup: no move, no grace period.
     """
     into = cgroup_fd >= 0
-    arguments = (ctypes.c_uint64 * 11)(flags | (_INTO_CGROUP if into else 0), 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, max(cgroup_fd, 0))
+    arguments = (ctypes.c_uint64 * 11)(
+        flags | (_INTO_CGROUP if into else 0), 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, max(cgroup_fd, 0)
+    )
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
     size = ctypes.c_long(88 if into else 64)

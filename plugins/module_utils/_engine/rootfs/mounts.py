@@ -31,11 +31,17 @@ def base(*, privileged: bool, own_network: bool, own_cgroup: bool = True) -> tup
     """/proc, /dev and /sys with the devices left to the runtime: it brings its own nodes on a tmpfs that it made."""
     writable = () if privileged else ("ro",)
     quiet = ("nosuid", "noexec", "nodev")
-    sys = _entry("/sys", "sysfs", "sysfs", (*quiet, *writable)) if own_network else _entry("/sys", "bind", "/sys", ("rbind", *quiet, "ro"))
+    sys = (
+        _entry("/sys", "sysfs", "sysfs", (*quiet, *writable))
+        if own_network
+        else _entry("/sys", "bind", "/sys", ("rbind", *quiet, "ro"))
+    )
     mounts = [
         _entry("/proc", "proc", "proc", quiet),
         _entry("/dev", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
-        _entry("/dev/pts", "devpts", "devpts", ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")),
+        _entry(
+            "/dev/pts", "devpts", "devpts", ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+        ),
         sys,
     ]
     if own_cgroup:
@@ -50,7 +56,8 @@ def base(*, privileged: bool, own_network: bool, own_cgroup: bool = True) -> tup
 def of_users(binds: tuple[Bind, ...], tmpfs: tuple[Tmpfs, ...]) -> tuple[dict[str, Any], ...]:
     """What the spec asks for, parents before children."""
     entries = [
-        _entry(bind.target, "bind", bind.source, ("rbind", "nodev", "ro" if bind.read_only else "rw", "rprivate")) for bind in binds
+        _entry(bind.target, "bind", bind.source, ("rbind", "nodev", "ro" if bind.read_only else "rw", "rprivate"))
+        for bind in binds
     ]
     entries += [_entry(item.target, "tmpfs", "tmpfs", ("nosuid", "nodev", *item.options)) for item in tmpfs]
     return tuple(sorted(entries, key=lambda entry: str(entry["destination"]).count("/")))

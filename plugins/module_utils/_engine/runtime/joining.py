@@ -149,7 +149,9 @@ def _join(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoRet
     """The process that changes namespaces; its child is the one inside, and its own exit status becomes the child's."""
     try:
         process.set_dumpable(False)
-        spaces = [(os.open(f"/proc/{plan.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _wanted(plan)]
+        spaces = [
+            (os.open(f"/proc/{plan.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _wanted(plan)
+        ]
         for directory in plan.cgroups:
             with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
                 file.write("0")

@@ -15,8 +15,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
-_LINKS = (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"))
-_ATTRIBUTES = {"ro": mounts.ATTR_RDONLY, "nosuid": mounts.ATTR_NOSUID, "nodev": mounts.ATTR_NODEV, "noexec": mounts.ATTR_NOEXEC}
+_LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+)
+_ATTRIBUTES = {
+    "ro": mounts.ATTR_RDONLY,
+    "nosuid": mounts.ATTR_NOSUID,
+    "nodev": mounts.ATTR_NODEV,
+    "noexec": mounts.ATTR_NOEXEC,
+}
 
 
 def attributes(options: list[str]) -> int:
@@ -27,8 +37,8 @@ def attributes(options: list[str]) -> int:
 def open_overlay(layers: tuple[str, ...], home: str, scratch: str, userns_fd: int, owner: int) -> int:
     """A detached overlay of `layers` (topmost first) with home/upper on top; ids on disk are the container's own.
 
-    `owner` is the host id of the container's root. With `userns_fd` (-1 for none) each layer is seen through an idmapped mount, which overlayfs takes since Linux 5.19.
-    Overlayfs looks its layers up by path, so they are attached below `scratch`, a directory, while the overlay is made:
+    `owner` is the host id of the container's root. With `userns_fd` (-1 for none) each layer is seen through an idmapped
+    mount, which overlayfs takes since Linux 5.19. Overlayfs looks its layers up by path, so they are attached below `scratch`, a directory, while the overlay is made:
     the caller must have a mount namespace of its own. Unsupported, with the way out, when kernel or file system can't.
     """
     mounts.mount("tmpfs", scratch, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0700,size=1m")
@@ -59,7 +69,9 @@ def _mount_overlay(data: str) -> None:
         if error.errno == errno.ENODEV:
             raise Unsupported("this kernel has no overlay file system: load the module overlay") from error
         if error.errno == errno.EINVAL:
-            raise Unsupported("this kernel can't stack these layers in a user namespace: use userns_mode: host") from error
+            raise Unsupported(
+                "this kernel can't stack these layers in a user namespace: use userns_mode: host"
+            ) from error
         raise
 
 

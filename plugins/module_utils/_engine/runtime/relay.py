@@ -31,7 +31,18 @@ class Relay:
     `terminal` is a descriptor that RESIZE frames apply to, or -1.
     """
 
-    __slots__ = ("_clients", "_closing", "_input", "_log", "_loop", "_outputs", "_paused", "_stdin", "_terminal", "_waiting")
+    __slots__ = (
+        "_clients",
+        "_closing",
+        "_input",
+        "_log",
+        "_loop",
+        "_outputs",
+        "_paused",
+        "_stdin",
+        "_terminal",
+        "_waiting",
+    )
 
     def __init__(self, loop: Loop, log: LogFile | None, outputs: dict[int, str], stdin: int, terminal: int) -> None:
         self._loop, self._log, self._outputs, self._stdin, self._terminal = loop, log, outputs, stdin, terminal
@@ -148,7 +159,8 @@ class Relay:
             while self._input:
                 del self._input[: os.write(self._stdin, self._input)]
         except BlockingIOError:
-            return self._wait_for_input(True)
+            self._wait_for_input(True)
+            return
         except OSError:
             self._input.clear()
         self._wait_for_input(False)

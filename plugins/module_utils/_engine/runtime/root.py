@@ -14,7 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_IGNORED = frozenset(("rbind", "bind", "rw", "ro", "nosuid", "nodev", "noexec", "relatime", "strictatime", "rprivate", "newinstance"))
+_IGNORED = frozenset(
+    ("rbind", "bind", "rw", "ro", "nosuid", "nodev", "noexec", "relatime", "strictatime", "rprivate", "newinstance")
+)
 
 
 class Root:
@@ -61,7 +63,11 @@ class Root:
             if directory:
                 os.mkdir(name, 0o755, dir_fd=real)
             else:
-                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=real))
+                os.close(
+                    os.open(
+                        name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=real
+                    )
+                )
             # A commit compares directories with those below: making a mount point must not look like a change.
             os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
             self.made.append(path)
@@ -101,7 +107,11 @@ def mount_cgroups(root: Root, entry: dict[str, Any]) -> None:
     root.attach(tree, entry["destination"])
     for controllers in named:
         directory = controllers.rpartition("=")[2]
-        pairs = (("none", ""), ("name", directory)) if "=" in controllers else tuple((name, "") for name in controllers.split(","))
+        pairs = (
+            (("none", ""), ("name", directory))
+            if "=" in controllers
+            else tuple((name, "") for name in controllers.split(","))
+        )
         os.mkdir(directory, 0o755, dir_fd=tree)
         _attach_new(root, "cgroup", pairs, flags, f"{entry['destination']}/{directory}")
     mounts.set_attributes(tree, flags)

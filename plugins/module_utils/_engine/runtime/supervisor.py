@@ -40,7 +40,19 @@ class Hooks(Value):
 class Supervisor:
     """Starts the container of `bundle` and stays until it has ended; `hooks` give back what other rooms gave it."""
 
-    __slots__ = ("_bundle", "_init", "_loop", "_hooks", "_pidfd", "_responder", "_started_at", "_stdin", "_outputs", "_terminal", "pid")
+    __slots__ = (
+        "_bundle",
+        "_init",
+        "_loop",
+        "_hooks",
+        "_pidfd",
+        "_responder",
+        "_started_at",
+        "_stdin",
+        "_outputs",
+        "_terminal",
+        "pid",
+    )
 
     def __init__(self, bundle: Bundle, hooks: Hooks) -> None:
         self._bundle, self._hooks, self._loop = bundle, hooks, Loop()
@@ -86,9 +98,13 @@ class Supervisor:
         bundle = self._bundle
         self._init, child_end = link.pair()
         stdio = self._make_pipes()
-        flags = _ALL | (process.NEWUSER if bundle.id_start is not None else 0) | (process.NEWNET if bundle.network == "own" else 0)
+        flags = (
+            _ALL
+            | (process.NEWUSER if bundle.id_start is not None else 0)
+            | (process.NEWNET if bundle.network == "own" else 0)
+        )
         unified = os.open(bundle.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if bundle.unified else -1
-        with _in_network_of(bundle.network_of):
+        with _InNetworkOf(bundle.network_of):
             self.pid = process.clone(flags, unified)
         if self.pid == 0:
             self._init.close()
@@ -193,7 +209,13 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(status)
         code = 128 - code if code < 0 else code
         oom = self._hooks.release()
-        fields = {"exit_code": code, "started_at": self._started_at, "finished_at": time.time(), "oom_killed": oom, "error": ""}
+        fields = {
+            "exit_code": code,
+            "started_at": self._started_at,
+            "finished_at": time.time(),
+            "oom_killed": oom,
+            "error": "",
+        }
         state.write_exited(bundle.home, bundle.run, fields)
         self._hooks.finish()
         relay.say_last(wire.pack(wire.EXIT, str(code).encode()))
@@ -219,7 +241,7 @@ def _set_oom_score(pid: int, value: int) -> None:
         return
 
 
-class _in_network_of:
+class _InNetworkOf:
     """For a moment in the network namespace of another process, so that a child is born in it."""
 
     __slots__ = ("_home", "_pid")
@@ -306,8 +328,8 @@ def _detach(kept: set[int]) -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0)
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for number in range(3):
         os.dup2(null, number)

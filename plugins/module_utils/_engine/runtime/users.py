@@ -65,7 +65,9 @@ def _group_id(group: str) -> int:
             return gid
     number = _as_id(group)
     if number is None:
-        raise InvalidSpec(f"group {group!a} is not in the container's /etc/group: use a number, or an image that has it")
+        raise InvalidSpec(
+            f"group {group!a} is not in the container's /etc/group: use a number, or an image that has it"
+        )
     return number
 
 

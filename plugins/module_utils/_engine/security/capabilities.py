@@ -38,9 +38,7 @@ def mask(names: tuple[str, ...]) -> int:
 
 
 def _one(name: str, option: str) -> str:
-    short = name.strip().upper()
-    if short.startswith("CAP_"):
-        short = short[4:]
+    short = name.strip().upper().removeprefix("CAP_")
     if short != "ALL" and short not in NAMES:
         raise InvalidSpec(f"{option}: {name!a} is no capability: write one such as NET_RAW, or ALL")
     return short

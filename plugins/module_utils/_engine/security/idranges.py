@@ -32,7 +32,8 @@ def forget(paths: Paths, ident: str) -> None:
         number = (int(ident[:8], 16) + offset) % COUNT
         holder = _holder(_lease(paths, number))
         if holder in ("", ident):
-            return release(paths, ident, FIRST + number * SIZE)
+            release(paths, ident, FIRST + number * SIZE)
+            return
 
 
 def release(paths: Paths, ident: str, start: int) -> None:
