@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`berth import`: an image from a directory, a tar, standard input or the host's busybox."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import from_os
+from ...image.converge import container_image
+from ...storage.staging import Staging
+from .. import say
+from ..creation import pairs
+from ..options import Command, Option, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...paths import Paths
+    from ..options import Given
+
+COMMAND = Command(
+    "import",
+    "DIRECTORY|TAR|- NAME",
+    "Make an image of a directory or a tar. The tar may be a tar.gz or tar.xz; - is standard input; --bootstrap busybox NAME needs\n"
+    "no file, only the host's busybox. The same content gives the same image.",
+    (
+        Option("--bootstrap", "what to make it of without any file: busybox", "KIND"),
+        Option("--cmd", "the command of its containers, cut like a shell would", "COMMAND"),
+        Option("--entrypoint", "what is put in front of the command", "COMMAND"),
+        Option("-e --env", "an environment variable of its containers", "NAME=VALUE", many=True),
+        Option("--expose", "a port that they listen on", "PORT", many=True),
+        Option("--force", "read the content again even if nothing points to a change"),
+        Option("-l --label", "a word to find it by", "NAME=VALUE", many=True),
+        Option("-u --user", "who runs the command", "USER[:GROUP]"),
+        Option("-w --workdir", "the directory that it starts in", "PATH"),
+    ),
+    least=1,
+    most=2,
+)
+
+
+def run(paths: Paths, given: Given) -> int:
+    bootstrap = given.text("bootstrap")
+    wanted = 1 if bootstrap else 2
+    if len(given.operands) != wanted:
+        raise UsageError("import: write berth import DIRECTORY|TAR|- NAME, or berth import --bootstrap busybox NAME")
+    source, name = given.operands[0], given.operands[-1]
+    params = {"name": name, "force": given.flag("force"), **_config(given)}
+    if bootstrap:
+        return _import(paths, {**params, "bootstrap": bootstrap})
+    if source == "-":
+        with Staging(paths, "stdin") as place:
+            return _import(paths, {**params, "rootfs": _spool(f"{place.path}/stdin.tar")})
+    return _import(paths, {**params, "rootfs": os.path.abspath(source)})
+
+
+def _config(given: Given) -> dict[str, Any]:
+    return {
+        "command": given.text("cmd"),
+        "entrypoint": given.text("entrypoint"),
+        "env": pairs(given.many("env")) or None,
+        "exposed_ports": list(given.many("expose")) or None,
+        "labels": pairs(given.many("label")) or None,
+        "user": given.text("user"),
+        "working_dir": given.text("workdir"),
+    }
+
+
+def _import(paths: Paths, params: dict[str, Any]) -> int:
+    answer = container_image(paths, params, check=False)
+    for warning in answer.warnings:
+        say.error(warning)
+    say.line(str(answer.result["image"].get("id", "")))
+    return 0
+
+
+def _spool(path: str) -> str:
+    """The archive is read more than once, and a pipe can be read once."""
+    try:
+        with open(path, "xb", buffering=0) as file:
+            while piece := os.read(0, 1 << 20):
+                say.write_all(file.fileno(), piece)
+    except OSError as error:
+        raise from_os(error, "keep standard input") from error
+    return path

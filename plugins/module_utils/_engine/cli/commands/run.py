@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`berth run`: a new container, and the user at it, or its id."""
+
+from __future__ import annotations
+
+import socket
+
+from ...container.remove import remove
+from ...container.start import start
+from .. import say
+from ..attaching import check_terminal, converse, say_size
+from ..creation import OPTIONS, make
+from ..options import Command, Option
+from ..signals import unwind_on_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...container.record import Record
+    from ...paths import Paths
+    from ..options import Given
+
+COMMAND = Command(
+    "run",
+    "IMAGE [COMMAND [ARG...]]",
+    "Make a container and start it. The exit status is the command's; 125 is an error of berth, 126 and 127 are a command that\n"
+    "can't be executed or is not there. Ctrl-P Ctrl-Q leaves a terminal, and the container running.",
+    (*OPTIONS, Option("-d --detach", "print its id and leave it running")),
+    least=1,
+    ends=True,
+    runs_program=True,
+)
+
+
+def run(paths: Paths, given: Given) -> int:
+    interactive, detach = given.flag("interactive"), given.flag("detach")
+    if interactive and given.flag("tty") and not detach:
+        check_terminal()
+    unwind_on_end()
+    record = make(paths, given)
+    if detach:
+        _start(paths, record, None)
+        say.line(record.id)
+        return 0
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            if record.spec.tty:
+                say_size(ours)
+            _start(paths, record, theirs)
+        return converse(paths, record, ours, interactive=interactive, close=interactive, own=True)
+
+
+def _start(paths: Paths, record: Record, client: socket.socket | None) -> None:
+    """A container that could not start was made for nothing."""
+    try:
+        start(paths, record, client=client)
+    except BaseException:
+        remove(paths, record, force=True)
+        raise

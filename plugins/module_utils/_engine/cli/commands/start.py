@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`berth start`: starts containers that exist."""
+
+from __future__ import annotations
+
+import socket
+
+from ...container import record as records
+from ...container.start import start
+from ...errors import Conflict
+from ..attaching import check_terminal, converse, say_size
+from ..options import Command, Option, UsageError
+from ..several import Several
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...paths import Paths
+    from ..options import Given
+
+COMMAND = Command(
+    "start",
+    "CONTAINER...",
+    "Start containers. With --attach the exit status is the command's.",
+    (
+        Option("-a --attach", "show the output and wait for the end"),
+        Option("-i --interactive", "connect standard input, too"),
+    ),
+    least=1,
+    runs_program=True,
+)
+
+
+def run(paths: Paths, given: Given) -> int:
+    if given.flag("attach") or given.flag("interactive"):
+        if len(given.operands) > 1:
+            raise UsageError("start: --attach and --interactive take one container")
+        return _attached(paths, given.operands[0], interactive=given.flag("interactive"))
+    several = Several()
+    found = several.find(paths, given.operands)
+    several.each(found, lambda name: _ensure_started(paths, found[name]))
+    return several.status
+
+
+def _ensure_started(paths: Paths, record: records.Record) -> None:
+    if record.state(paths).status == "running":
+        return
+    start(paths, record)
+
+
+def _attached(paths: Paths, name: str, *, interactive: bool) -> int:
+    record = records.find(paths, name)
+    if record.state(paths).status == "running":
+        raise Conflict(f"container {record.name} runs already: berth attach {record.name} connects to it")
+    interactive = interactive and record.spec.interactive
+    if record.spec.tty and interactive:
+        check_terminal()
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            if record.spec.tty:
+                say_size(ours)
+            start(paths, record, client=theirs)
+        return converse(paths, record, ours, interactive=interactive, close=interactive)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of `run` and `create`: Docker's words on a command line become the parameters that a module would give."""
+
+from __future__ import annotations
+
+import os
+
+from ..container.create import create
+from ..container.normalise import normalise
+from ..errors import Conflict, InvalidSpec, NotFound, from_os
+from .naming import new_name
+from .options import Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ..container.record import Record
+    from ..paths import Paths
+    from .options import Given
+
+OPTIONS = (
+    Option("--add-host", "a line more in /etc/hosts", "NAME:ADDRESS", many=True),
+    Option("--cap-add", "a capability more", "CAPABILITY", many=True),
+    Option("--cap-drop", "a capability less", "CAPABILITY", many=True),
+    Option("--cpus", "how many CPUs' time it may use, such as 0.5", "NUMBER"),
+    Option("--dns", "a name server to ask", "ADDRESS", many=True),
+    Option("--entrypoint", "what is put in front of the command instead of the image's", "PROGRAM"),
+    Option("-e --env", "an environment variable; NAME alone takes this shell's", "NAME=VALUE", many=True),
+    Option("--env-file", "a file of lines NAME=VALUE", "FILE", many=True),
+    Option("-h --hostname", "the host's name inside", "NAME"),
+    Option("-i --interactive", "connect standard input"),
+    Option("-l --label", "a word to find it by", "NAME=VALUE", many=True),
+    Option("-m --memory", "the most memory it may use, such as 64M", "SIZE"),
+    Option("--name", "what it is called; made up if left out", "NAME"),
+    Option("--network --net", "bridge, none, host or container:NAME", "MODE"),
+    Option("--pids-limit", "how many processes it may have; -1 for any number", "NUMBER"),
+    Option("--privileged", "every capability, nothing masked"),
+    Option("-p --publish", "[ADDRESS:][HOSTPORT:]PORT[/udp] that the host answers", "PORT", many=True),
+    Option("--read-only", "mount its root read-only"),
+    Option("--rm", "remove it when it ends"),
+    Option("--stop-signal", "what asks it to end", "SIGNAL"),
+    Option("--stop-timeout", "how long it may take to end", "SECONDS"),
+    Option("--tmpfs", "a file system in memory", "PATH[:OPTIONS]", many=True),
+    Option("-t --tty", "give it a terminal"),
+    Option("-u --user", "who runs the command", "USER[:GROUP]"),
+    Option("--userns", "auto, or host for no user namespace", "MODE"),
+    Option("-v --volume", "a directory or file of the host's", "SOURCE:TARGET[:ro]", many=True),
+    Option("-w --workdir", "the directory it starts in", "PATH"),
+)
+
+_TEXTS = {
+    "cpus": "cpus", "hostname": "hostname", "memory": "memory", "network": "network_mode", "pids-limit": "pids_limit",
+    "stop-signal": "stop_signal", "stop-timeout": "stop_timeout", "user": "user", "userns": "userns_mode",
+    "workdir": "working_dir",
+}  # fmt: skip
+_FLAGS = {
+    "interactive": "interactive", "privileged": "privileged", "read-only": "read_only", "rm": "auto_remove", "tty": "tty",
+}  # fmt: skip
+_LISTS = {
+    "cap-add": "cap_add", "cap-drop": "cap_drop", "dns": "dns_servers", "publish": "published_ports", "tmpfs": "tmpfs",
+    "volume": "volumes",
+}  # fmt: skip
+
+
+def make(paths: Paths, given: Given) -> Record:
+    """The container that the command line describes. Without --name it gets a name that is free."""
+    params = parameters(given)
+    name = given.text("name")
+    while True:
+        spec = normalise({**params, "name": new_name() if name is None else name})
+        try:
+            return create(paths, spec)
+        except Conflict:
+            if name is not None:
+                raise
+
+
+def parameters(given: Given) -> dict[str, Any]:
+    """The module's parameters, all but the name."""
+    image, *command = given.operands
+    params: dict[str, Any] = {"image": image, "command": command or None}
+    params.update({param: given.text(key) for key, param in _TEXTS.items()})
+    params.update({param: given.flag(key) for key, param in _FLAGS.items()})
+    params.update({param: list(given.many(key)) for key, param in _LISTS.items()})
+    entrypoint = given.text("entrypoint")
+    if entrypoint is not None:
+        # An empty one, as in Docker, takes the image's away.
+        params["entrypoint"] = [entrypoint] if entrypoint else []
+    params["env"] = environment(given)
+    params["labels"] = pairs(given.many("label"))
+    params["etc_hosts"] = _hosts(given.many("add-host"))
+    return params
+
+
+def environment(given: Given) -> dict[str, str]:
+    """--env-file and then --env, so that a single variable overrides a file's."""
+    variables: dict[str, str] = {}
+    for path in given.many("env-file"):
+        variables.update(_variables(_lines(path), path))
+    variables.update(_variables(given.many("env"), "--env"))
+    return variables
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE; a name alone has an empty value."""
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def _variables(texts: Iterable[str], where: str) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or (not equals and " " in name):
+            raise InvalidSpec(f"{where}: {text!a} is no variable: write NAME=VALUE")
+        if equals:
+            found[name] = value
+        elif name in os.environ:
+            found[name] = os.environ[name]
+    return found
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.rstrip("\r\n").lstrip() for line in file]
+    except FileNotFoundError:
+        raise NotFound(f"--env-file: {path} does not exist") from None
+    except OSError as error:
+        raise from_os(error, f"read {path}") from error
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _hosts(texts: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        mark = "=" if "=" in text else ":"
+        name, _, address = text.partition(mark)
+        if not name or not address:
+            raise InvalidSpec(f"--add-host: {text!a} is not usable: write NAME:ADDRESS")
+        found[name] = address.strip("[]")
+    return found
