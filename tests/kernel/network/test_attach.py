@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Conflict, Damaged, NotFound
-from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach, links
+from ansible_collections.berth.containers.plugins.module_utils._engine.errors import (
+    Conflict,
+    Damaged,
+    MissingDependency,
+    NotFound,
+)
+from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach, links, nat
 from ansible_collections.berth.containers.plugins.module_utils._engine.network.ports import parse_ports
 
 if TYPE_CHECKING:
@@ -375,6 +380,47 @@ def test_ten_processes_reserve_at_once(world: World) -> None:
         worker.join(10)
     assert len({item["address"] for item in given}) == 10
     assert len({(port["protocol"], port["host_port"]) for item in given for port in item["ports"]}) == 20
+
+
+def test_eight_first_containers_at_once(world: World, ask: Ask) -> None:
+    boxes = [world.box() for _ in range(8)]
+    context = multiprocessing.get_context("fork")
+    barrier, found = context.Barrier(8), context.Queue()
+
+    def work(number: int) -> None:
+        ident = str(number) * 64
+        os.mkdir(world.paths.container(ident))
+        attachment = attach.reserve(world.paths, ident, f"c{number}", "same", parse_ports([f"{8000 + number}:80"]))
+        barrier.wait(10)
+        attach.connect(world.paths, attachment, boxes[number].pid)
+        found.put(number)
+
+    workers = [context.Process(target=work, args=(number,)) for number in range(8)]
+    for worker in workers:
+        worker.start()
+    assert sorted(found.get(timeout=20) for _ in workers) == list(range(8))
+    for worker in workers:
+        worker.join(10)
+    for number, box in enumerate(boxes):
+        box.serve(80, says=str(number))
+    assert [ask("127.0.0.1", 8000 + number).split()[0] for number in range(8)] == [str(number) for number in range(8)]
+    assert attach.repair(world.paths) == []
+
+
+def test_others_that_drop_what_is_forwarded_are_named(world: World, command: Command) -> None:
+    world.start("web")
+    assert nat.foreign_drops() == []
+    command(
+        "nft", "add table inet wall; add chain inet wall pass { type filter hook forward priority 0; policy drop; }"
+    )
+    assert nat.foreign_drops() == ["table wall chain pass"]
+
+
+def test_without_nft_the_way_out_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nat, "_SEARCH", ("/nowhere",))
+    with pytest.raises(MissingDependency, match="install the package nftables"):
+        world.start("web")
+    assert not any(name.startswith("bv") for name in os.listdir("/proc/self/net/dev_snmp6"))
 
 
 @pytest.mark.slow

@@ -26,15 +26,16 @@ def claim(directory: str, ident: str, ports: tuple[Port, ...], owner: Callable[[
     The caller holds the lock of the claims.
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    taken: list[Port] = []
+    taken: dict[int, Port] = {}
     try:
-        for port in ports:
-            settle = _fix if port.host_port else _choose
-            taken.append(settle(directory, ident, port, owner))
+        # What was asked for by number goes first: the kernel must not choose it for another port of the same container.
+        for place in sorted(range(len(ports)), key=lambda index: not ports[index].host_port):
+            settle = _fix if ports[place].host_port else _choose
+            taken[place] = settle(directory, ident, ports[place], owner)
     except BaseException:
-        drop(directory, ident, tuple(taken))
+        drop(directory, ident, tuple(taken.values()))
         raise
-    return tuple(taken)
+    return tuple(taken[place] for place in range(len(ports)))
 
 
 def drop(directory: str, ident: str, ports: tuple[Port, ...]) -> tuple[Port, ...]:
@@ -52,7 +53,7 @@ def drop(directory: str, ident: str, ports: tuple[Port, ...]) -> tuple[Port, ...
 def _choose(directory: str, ident: str, port: Port, owner: Callable[[str], str]) -> Port:
     for _ in range(_TRIES):
         wanted = port.replace(host_port=_free_number(port))
-        if not _holders(directory, wanted, ident, owner):
+        if not any(overlap(host_ip, wanted.host_ip) for host_ip, _ in _read(directory, wanted)):
             return _fix(directory, ident, wanted, owner)
     raise Conflict(
         f"no free port of the host for {port.container_port}/{port.protocol}: publish it on a port of your choice"

@@ -151,6 +151,23 @@ def allow_forwarding() -> None:
     set_sysctl("ipv4/ip_forward", "1")
 
 
+def foreign_drops() -> list[str]:
+    """Chains of others, as "table filter chain FORWARD", that drop forwarded packets unless a rule of theirs lets them pass.
+
+    What they drop stays dropped whatever our table says; the admin has to let the bridge pass there. Runs nft: for preflight.
+    """
+    found, table, chain = [], "", ""
+    for line in _try_nft("list chains\n").splitlines():
+        words = line.split()
+        if words[:1] == ["table"]:
+            table = words[2]
+        elif words[:1] == ["chain"]:
+            chain = words[1]
+        elif "hook forward" in line and "policy drop" in line:
+            found.append(f"table {table} chain {chain}")
+    return found
+
+
 def _key(port: Port) -> tuple[str, str]:
     if port.host_ip == ANY:
         return "ports", f"{port.protocol} . {port.host_port}"
