@@ -91,6 +91,8 @@ def _at_most(value: int, ceiling: int) -> int:
 
 
 def _drop(identity: users.Identity, mask: int) -> None:
+    # Where the engine itself lacks a capability, all means all there are (runtime-spec config.md, Linux Process).
+    mask &= process.permitted_capabilities()
     process.limit_bounding(mask)
     os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)
