@@ -224,21 +224,74 @@ EXAMPLES = r"""
     name: "{{ item }}"
     state: absent
   loop: [web, reader]
+
+- name: Remove the image
+  berth.containers.container_image:
+    name: base
+    state: absent
 """
 
 RETURN = r"""
 container:
   description:
-    - The container as it is now, or as it would be in check mode.
-    - Empty when it is absent.
+    - The container as it is now. In check mode too, so it may differ from what a run would make.
+    - Null when it is not there.
   returned: success
   type: dict
+  contains:
+    id:
+      description: Its id, 64 hexadecimal digits.
+      type: str
+    name:
+      description: Its name.
+      type: str
+    image:
+      description: The name of its image.
+      type: str
+    image_digest:
+      description: The digest of its image.
+      type: str
+    created:
+      description: When it was made, as RFC 3339 has it.
+      type: str
+    hostname:
+      description: The host name that it sees.
+      type: str
+    labels:
+      description: Its labels.
+      type: dict
+    spec:
+      description: What was asked for, in the one spelling that is kept. Sizes are bytes and durations seconds.
+      type: dict
+    state:
+      description: C(status), C(running), C(pid), C(exit_code), C(oom_killed), C(error), C(started_at) and C(finished_at).
+      type: dict
+    network:
+      description: C(mode), C(address), C(prefix), C(gateway), C(mac) and C(bridge).
+      type: dict
+    ports:
+      description: The ports of the host that lead to it.
+      type: list
+      elements: str
+    userns_start:
+      description: The id on the host of its root, null without a user namespace.
+      type: int
+    log_path:
+      description: The file on the host with what it wrote, in lines of JSON.
+      type: str
+    upper:
+      description: The directory on the host with what it changed.
+      type: str
   sample:
     name: web
     id: 3f1c5d0c2a6b4f2e8d9a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e
-    state: started
     image: base:latest
-    ip_address: 10.88.0.2
+    state:
+      status: running
+      running: true
+    network:
+      mode: bridge
+      address: 10.88.0.2
 """
 
 from ansible.module_utils.basic import AnsibleModule

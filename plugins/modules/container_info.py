@@ -44,16 +44,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 containers:
-  description: One entry for each container that was found, in the order of their names.
+  description: One entry for each container that was found, the oldest first, as M(berth.containers.container) returns it.
   returned: success
   type: list
   elements: dict
   sample:
     - name: web
       id: 3f1c5d0c2a6b4f2e8d9a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e
-      state: started
       image: base:latest
-      ip_address: 10.88.0.2
+      state:
+        status: running
+        running: true
+      network:
+        mode: bridge
+        address: 10.88.0.2
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -78,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The images as they are now, or as they would be in check mode, in the order of the list.
+  description: The images as they are now, in the order of the list. Empty for one that is not there.
   returned: success
   type: list
   elements: dict
@@ -86,14 +86,16 @@ images:
     - name: base:latest
       digest: sha256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
 containers:
-  description: The containers as they are now, or as they would be in check mode, in the order of the list.
+  description: The containers as they are now, in the order of the list. Null for one that is not there.
   returned: success
   type: list
   elements: dict
   sample:
     - name: web
-      state: started
       image: base:latest
+      state:
+        status: running
+        running: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

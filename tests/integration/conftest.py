@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach
+from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -117,6 +120,7 @@ class Ansible:
             env=self.environment(BERTH_RECORD=str(record), **(environment or {})),
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            check=False,
             text=True,
             timeout=TIMEOUT,
         )
@@ -156,3 +160,61 @@ def ansible(collections: pathlib.Path, tmp_path_factory: pytest.TempPathFactory)
     if os.geteuid() != 0:
         pytest.skip("needs root")
     return Ansible(collections, tmp_path_factory.mktemp("ansible"))
+
+
+class World:
+    """A state root of its own and what is needed to converge things in it, step by step."""
+
+    def __init__(self, ansible: Ansible, root: pathlib.Path) -> None:
+        self.ansible, self.root, self.paths = ansible, root, Paths(str(root))
+
+    def run(self, module: str, options: dict[str, Any], *arguments: str) -> dict[str, Any]:
+        """The result of one task, which must not fail."""
+        return self.attempt(module, options, *arguments).ok()["step"]
+
+    def attempt(self, module: str, options: dict[str, Any], *arguments: str) -> Run:
+        """One task in a run of its own, with diffs."""
+        task = {"name": "step", f"berth.containers.{module}": {"root": str(self.root), **options}}
+        return self.ansible.play([task], "--diff", *arguments)
+
+    def play(self, tasks: Sequence[dict[str, Any]], *arguments: str, **more: Any) -> Run:
+        """Several tasks whose modules all work below this root."""
+        defaults = {"group/berth.containers.containers": {"root": str(self.root)}}
+        play = {"hosts": "all", "gather_facts": False, "module_defaults": defaults, "tasks": list(tasks)}
+        return self.ansible.play([], *arguments, playbook=[play], **more)
+
+    def census(self) -> dict[str, object]:
+        """Every file of the state with its kind, mode, owner, times and content; caches of what the controller sent left out."""
+        found: dict[str, object] = {}
+        for top in (self.paths.root, self.paths.run):
+            for folder, names, files in os.walk(top):
+                if folder == top:
+                    names[:] = [name for name in names if name not in ("engine", "uploads", "locks")]
+                for name in [*names, *files]:
+                    path = os.path.join(folder, name)
+                    status = os.lstat(path)
+                    content = (
+                        pathlib.Path(path).read_bytes() if os.path.isfile(path) and not os.path.islink(path) else b""
+                    )
+                    found[path] = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, hash(content))
+        return found
+
+    def clear(self) -> None:
+        """Remove every container, the network and the files."""
+        for entry in self.run("container_info", {})["containers"]:
+            self.run("container", {"name": entry["name"], "state": "absent"})
+        attach.remove_network(self.paths)
+        for path in (self.paths.root, self.paths.run):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def world(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A fresh state root for a file of tests."""
+    made = World(ansible, tmp_path_factory.mktemp("world") / "state")
+    # The engine and the empty directories are no part of what a task changes.
+    made.run("container_image_info", {})
+    try:
+        yield made
+    finally:
+        made.clear()

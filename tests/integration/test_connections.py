@@ -93,7 +93,9 @@ def server(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shutil.chown(home / "guest", 60123, 60123)
     users = pathlib.Path("/etc/passwd").read_text()
     (home / "passwd").write_text(f"{users}{USER}:*:60123:60123::{home}/guest:/bin/sh\n")
-    (home / "su").write_text("auth sufficient pam_permit.so\naccount sufficient pam_permit.so\nsession optional pam_permit.so\n")
+    (home / "su").write_text(
+        "auth sufficient pam_permit.so\naccount sufficient pam_permit.so\nsession optional pam_permit.so\n"
+    )
     (home / "sshd_config").write_text(CONFIG.format(home=home, port=port, user=USER))
     pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with open(home / "log", "w") as log:
@@ -134,9 +136,7 @@ def test_as_root(ansible: Ansible, server: Server, tmp_path: pathlib.Path, pipel
 
 
 @pytest.mark.parametrize("pipelining", ["false", "true"])
-def test_as_a_user_who_becomes_root(
-    ansible: Ansible, server: Server, tmp_path: pathlib.Path, pipelining: str
-) -> None:
+def test_as_a_user_who_becomes_root(ansible: Ansible, server: Server, tmp_path: pathlib.Path, pipelining: str) -> None:
     host = server.host(USER, ansible_become=True, ansible_become_method="su")
     check(ansible, tmp_path, host, ANSIBLE_PIPELINING=pipelining)
 

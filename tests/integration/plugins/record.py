@@ -28,7 +28,12 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def _note(self, kind: str, result: Any) -> None:
-        fields = {"task": result._task.name, "kind": kind, "host": result._host.get_name(), "result": dict(result._result)}
+        fields = {
+            "task": result._task.name,
+            "kind": kind,
+            "host": result._host.get_name(),
+            "result": dict(result._result),
+        }
         with open(os.environ["BERTH_RECORD"], "a", encoding="utf-8") as file:
             file.write(json.dumps(fields, default=str) + "\n")
 
