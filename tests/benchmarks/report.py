@@ -97,8 +97,8 @@ def table(rows: Sequence[Row], engines: Sequence[str]) -> str:
         cells = [_cell(row, engine) for engine in engines]
         shown = "" if ratio is None else f"{ratio:.2f}"
         lines.append([f"{row.title} [{row.unit}]", *cells, shown, row.need.text(), row.verdict()])
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for row in rows:
         text += [f"  {row.title}: {note}" for note in (row.note, row.broken) if note]
         text += [f"  {row.title}: {engine} has no figure: {why}" for engine, why in row.failures.items()]

@@ -28,7 +28,9 @@ def measure(bench: Bench) -> Iterator[Row]:
         trial.each(lambda engine: after.update({engine.name: footprint(engine.state)}))
         row = trial.row(f"{count} containers of a 300 MB image: each", "ms", Need(ratio=0.35), mean=True)
         yield row
-        grown = {name: [(now - then) / count for then, now in zip(before[name], after[name])] for name in after}
+        grown = {
+            name: [(now - then) / count for then, now in zip(before[name], after[name], strict=True)] for name in after
+        }
         space = {name: [size / 1024] for name, (size, _inodes) in grown.items()}
         inodes = {name: [number] for name, (_size, number) in grown.items()}
         yield dataclasses.replace(row, title="  disk space of each", unit="KiB", need=Need(amount=64), samples=space)
