@@ -59,6 +59,11 @@ class Paths:
     def locks(self) -> str:
         return f"{self.run}/locks"
 
+    @property
+    def cgroup(self) -> str:
+        """The group above all containers, in every hierarchy."""
+        return self.kernel_name("berth")
+
     def container(self, ident: str) -> str:
         """The lasting directory of one container: record.json bundle/ upper/ work/ logs/."""
         return f"{self.root}/containers/{ident}"

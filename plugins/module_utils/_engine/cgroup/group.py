@@ -34,6 +34,11 @@ def create(hierarchy: Hierarchy, parent: str, name: str, limits: Limits) -> tupl
     return made
 
 
+def shelter(hierarchy: Hierarchy, parent: str) -> tuple[str, ...]:
+    """The groups in which supervisors live: a leaf beside the containers, without limits of its own. Idempotent."""
+    return create(hierarchy, parent, "supervisors", Limits())
+
+
 def apply(hierarchy: Hierarchy, parent: str, name: str, limits: Limits) -> None:
     """Set the limits of a group that exists, also while it runs."""
     for controller in CONTROLLERS:

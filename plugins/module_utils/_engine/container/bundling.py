@@ -77,6 +77,7 @@ def compile_bundle(
     spec, home = record.spec, paths.container(record.id)
     return Bundle(
         ident=record.id,
+        root=paths.root,
         oci=_config(record, image.config, own_network=network == "own", home=home),
         home=home,
         run=paths.container_run(record.id),

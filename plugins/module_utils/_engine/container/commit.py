@@ -15,7 +15,6 @@ from ..records import read_record, write_record
 from . import record as records
 from .record import Record
 from .recover import recover
-from .release import group_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def paused(paths: Paths, record: Record) -> Iterator[None]:
     if record.state(paths).status != "running":
         yield
         return
-    here, parent = hierarchy.mounted(), group_name(paths)
+    here, parent = hierarchy.mounted(), paths.cgroup
     group.freeze(here, parent, record.id, frozen=True)
     try:
         yield

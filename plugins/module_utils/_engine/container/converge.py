@@ -20,7 +20,6 @@ from .info import describe
 from .normalise import normalise
 from .record import Record
 from .recover import end, recover, replacement
-from .release import group_name
 from .remove import remove
 from .spec import Spec, differences
 from .start import start
@@ -124,7 +123,7 @@ def update(paths: Paths, record: Record, wanted: Spec) -> None:
         current = record.replace(spec=record.spec.replace(**{name: getattr(wanted, name) for name in Spec._live}))
         records.write(current, paths.container(record.id))
         if current.state(paths).status == "running":
-            group.apply(hierarchy.mounted(), group_name(paths), record.id, limits_of(current.spec))
+            group.apply(hierarchy.mounted(), paths.cgroup, record.id, limits_of(current.spec))
 
 
 def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:

@@ -16,7 +16,6 @@ from ..values import Value
 from . import record as records
 from .bundling import environment_of, hostname_of, process_of
 from .record import Record
-from .release import group_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
             ),
             user=user if user is not None else str(config.get("User") or ""),
             mask=capabilities.mask(held),
-            cgroups=group.directories(hierarchy.mounted(), group_name(paths), record.id),
+            cgroups=group.directories(hierarchy.mounted(), paths.cgroup, record.id),
             mapped=record.id_start is not None,
             terminal=spec.tty,
         )

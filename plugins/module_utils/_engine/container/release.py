@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
 from ..cgroup import group, hierarchy
@@ -14,6 +13,7 @@ from ..network import attach
 from ..paths import Paths
 from ..runtime import state
 from ..security import idranges
+from ..storage.staging import remove_tree
 from . import record as records
 from .record import Record
 
@@ -21,15 +21,13 @@ _KILLED = 137
 _PATIENCE = 30.0
 
 
-def group_name(paths: Paths) -> str:
-    """The group above all containers of this root, in every hierarchy."""
-    return paths.kernel_name("berth")
+def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
+    """Give back what a start took: network, cgroup. Tells whether the kernel killed a process for lack of memory. Idempotent.
 
-
-def release(paths: Paths, record: Record) -> bool:
-    """Give back what a start took: network, cgroup. Tells whether the kernel killed a process for lack of memory. Idempotent."""
-    attach.release(paths, record.id)
-    here, parent = hierarchy.mounted(), group_name(paths)
+    With `ended` the processes are known to be gone, and the kernel is left to take down the link that went with them.
+    """
+    attach.release(paths, record.id, ended=ended)
+    here, parent = hierarchy.mounted(), paths.cgroup
     killed = group.was_oom_killed(here, parent, record.id)
     group.remove(group.directories(here, parent, record.id))
     return killed
@@ -43,7 +41,11 @@ def discard(paths: Paths, record: Record) -> None:
         return
     if record.id_start is not None:
         idranges.release(paths, record.id, record.id_start)
-    shutil.rmtree(trash, ignore_errors=True)
+    above = os.open(paths.staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        remove_tree(above, os.path.basename(trash).encode())
+    finally:
+        os.close(above)
 
 
 def claim(paths: Paths, record: Record) -> DirectoryLock:

@@ -15,11 +15,11 @@ from ..paths import Paths
 from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
-from ..runtime.supervisor import Hooks
 from . import record as records
 from .bundling import compile_bundle, hostname_of, limits_of
+from .keeper import fork_supervisor
 from .record import Record
-from .release import bury, claim, discard, group_name, release
+from .release import bury, claim, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,26 +27,41 @@ if TYPE_CHECKING:
 
     from ..network.attach import Attachment
     from ..network.modes import Mode
+    from ..runtime.nursery import Nursling
 
 
-def start(paths: Paths, record: Record, *, client: socket.socket | None = None) -> int:
-    """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was."""
+def start(
+    paths: Paths, record: Record, *, client: socket.socket | None = None, supervisor: Nursling | None = None
+) -> int:
+    """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was.
+
+    `client` is attached from the first byte. `supervisor` is one that was forked early.
+    """
     with records.lock(paths, record):
         if record.state(paths).status == "running":
             raise Conflict(f"container {record.name} runs already")
         bury(paths, record)
         with claim(paths, record) as held:
-            return _start(paths, record, client, held.fileno())
+            attachment = _prepare(paths, record)
+            return launch.launch(
+                supervisor or fork_supervisor(paths),
+                f"{paths.container(record.id)}/bundle",
+                paths.container_run(record.id),
+                claim=held.fileno(),
+                client=client,
+                meanwhile=lambda pid: _connect(paths, attachment, pid),
+            )
 
 
-def _start(paths: Paths, record: Record, client: socket.socket | None, held: int) -> int:
+def _prepare(paths: Paths, record: Record) -> Attachment | None:
+    """Everything that is decided and reserved before there is a process; an error gives it back."""
     mode = modes.parse_mode(record.spec.network_mode)
     here = hierarchy.mounted()
     try:
         image = resolve(paths, record.image_digest)
         other = _network_owner(paths, mode)
         attachment = _reserve(paths, record) if mode.kind == modes.BRIDGE else None
-        directories = group.create(here, group_name(paths), record.id, limits_of(record.spec))
+        directories = group.create(here, paths.cgroup, record.id, limits_of(record.spec))
         _write_files(paths, record, mode, attachment, other)
         bundle = compile_bundle(
             paths,
@@ -66,20 +81,12 @@ def _start(paths: Paths, record: Record, client: socket.socket | None, held: int
         if isinstance(error, OSError):
             raise from_os(error, f"start container {record.name}") from error
         raise
-    hooks = Hooks(release=lambda: release(paths, record), finish=lambda: _finish(paths, record))
-    return launch.launch(
-        bundle, claim=held, client=client, meanwhile=lambda pid: _connect(paths, attachment, pid), hooks=hooks
-    )
+    return attachment
 
 
 def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
     if attachment:
         attach.connect(paths, attachment, pid)
-
-
-def _finish(paths: Paths, record: Record) -> None:
-    if record.spec.auto_remove:
-        discard(paths, record)
 
 
 def _reserve(paths: Paths, record: Record) -> Attachment:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Bundle(Value):
-    """`oci` is config.json (runtime-spec 1.2); everything else is resolved, absolute and ready to be used.
+    """`oci` is config.json (runtime-spec 1.2); everything else is resolved, absolute and ready to be used. `root` is the state's.
 
     `home` holds upper/ and work/ of the overlay, `layers` its lower directories, topmost first. `user` is what the user
     wrote: names can only be looked up inside the root. `id_start` is the first host id of the container's user
@@ -24,6 +24,7 @@ class Bundle(Value):
     """
 
     ident: str
+    root: str
     oci: dict[str, Any]
     home: str
     run: str

@@ -1,42 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting a container from the outside: forks its supervisor, does the caller's part in the middle, returns when it runs."""
+"""Starting a container from the outside: gives a supervisor its bundle, does the caller's part in the middle, returns when it runs."""
 
 from __future__ import annotations
 
 import os
 import socket
 
-from . import link, supervisor
-from .bundle import Bundle
+from . import link
+from .nursery import Nursling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from collections.abc import Callable
 
 
 def launch(
-    bundle: Bundle,
+    supervisor: Nursling,
+    directory: str,
+    run: str,
     *,
     claim: int,
     client: socket.socket | None = None,
     meanwhile: Callable[[int], object],
-    hooks: supervisor.Hooks,
 ) -> int:
-    """The pid of the container's first process, which runs the user's command by now.
+    """The pid of the first process of the container whose saved bundle is in `directory` and `run`; it runs its command by now.
 
-    `meanwhile(pid)` is called once the namespaces exist, while the root is being built, to connect the network; `hooks` run
-    in the supervisor, which keeps the descriptor `claim`. `client` is attached before anything can be written.
-    Errors are EngineErrors; nothing is left running then.
+    `meanwhile(pid)` is called once the namespaces exist, while the root is being built, to connect the network. The
+    supervisor keeps the descriptor `claim`. `client` is attached before anything can be written. Errors are EngineErrors;
+    nothing is left running then.
     """
-    pid, starter = supervisor.fork(bundle, client, hooks, claim)
+    fds = (claim, client.fileno()) if client else (claim,)
     try:
-        return _follow(starter, meanwhile)
+        link.send(supervisor.link, "bundle", {"directory": directory, "run": run}, fds)
+        return _follow(supervisor.link, meanwhile)
     except BaseException:
-        starter.close()
-        os.waitpid(pid, 0)
+        supervisor.link.close()
+        os.waitpid(supervisor.pid, 0)
         raise
     finally:
-        starter.close()
+        supervisor.link.close()
 
 
 def _follow(starter: socket.socket, meanwhile: Callable[[int], object]) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,15 +13,18 @@ import time
 from ..errors import EngineError
 from ..kernel import mounts, process
 from ..values import Value
-from . import init, link, names, parts, state, wire
-from .bundle import Bundle
+from . import init, link, parts, state, wire
+from .bundle import Bundle, load
 from .logfile import LogFile
 from .loop import Loop
 from .relay import Relay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from collections.abc import Callable
+
+    from .names import Responder
+    from .nursery import MakeHooks
 
 _MAPPED = 65_536
 _ALL = process.NEWPID | process.NEWNS | process.NEWIPC | process.NEWUTS
@@ -30,11 +34,12 @@ class Hooks(Value):
     """What the supervisor does for the rooms above it when the container has ended, or could not start.
 
     `release` gives back network and cgroup and tells whether the kernel killed a process for lack of memory; `finish`
-    comes after the end was recorded. Both are idempotent.
+    comes after the end was recorded, `settle` when everybody knows it. All are idempotent.
     """
 
     release: Callable[[], bool]
     finish: Callable[[], None]
+    settle: Callable[[], None]
 
 
 class Supervisor:
@@ -58,7 +63,7 @@ class Supervisor:
         self._bundle, self._hooks, self._loop = bundle, hooks, Loop()
         self.pid = self._pidfd = self._stdin = self._terminal = -1
         self._outputs: dict[int, str] = {}
-        self._responder: names.Responder | None = None
+        self._responder: Responder | None = None
         self._started_at = 0.0
 
     def start(self, starter: socket.socket) -> None:
@@ -165,6 +170,8 @@ class Supervisor:
         bundle = self._bundle
         if not bundle.names_dir:
             return
+        from . import names
+
         namespace = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._responder = responder = names.open_responder(namespace, bundle.names_dir, bundle.name_servers)
         os.close(namespace)
@@ -186,6 +193,7 @@ class Supervisor:
         if self._responder:
             self._responder.close()
         self._hooks.release()
+        self._hooks.settle()
         state.forget(self._bundle.run)
 
     def run(self, client: socket.socket | None) -> None:
@@ -219,6 +227,7 @@ class Supervisor:
         state.write_exited(bundle.home, bundle.run, fields)
         self._hooks.finish()
         relay.say_last(wire.pack(wire.EXIT, str(code).encode()))
+        self._hooks.settle()
 
 
 def _remember_made(home: str, made: list[str]) -> None:
@@ -288,39 +297,48 @@ def _accept(listener: socket.socket, relay: Relay) -> None:
     relay.attach(end)
 
 
-def fork(bundle: Bundle, client: socket.socket | None, hooks: Hooks, claim: int) -> tuple[int, socket.socket]:
-    """A supervisor in a process of its own: its pid, and the starter's end of the link to it (see `launch`).
-
-    It keeps the descriptor `claim` open for as long as it lives.
-    """
-    ours, theirs = link.pair()
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return pid, ours
-    ours.close()
-    code = 1
+def main(starter: socket.socket, make_hooks: MakeHooks, groups: tuple[str, ...]) -> int:
+    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status."""
+    _detach({starter.fileno()})
+    mover = _move_into(groups)
     try:
-        _detach({theirs.fileno(), claim, *([client.fileno()] if client else [])})
-        code = _main(bundle, theirs, client, hooks)
-    finally:
-        os._exit(code)
-
-
-def _main(bundle: Bundle, starter: socket.socket, client: socket.socket | None, hooks: Hooks) -> int:
-    supervisor = Supervisor(bundle, hooks)
+        fields, fds = link.receive(starter, "bundle")
+    except EngineError:
+        return 0
+    bundle = load(fields["directory"], fields["run"])
+    client = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
+    supervisor = Supervisor(bundle, make_hooks(bundle.root, bundle.ident))
     try:
         supervisor.start(starter)
     except (EngineError, OSError) as error:
         link.send_error(starter, error)
         return 1
-    try:
+    with contextlib.suppress(OSError):
         link.send(starter, "started", {"pid": supervisor.pid})
-    except OSError:
-        pass
     starter.close()
+    os.waitpid(mover, 0)
     supervisor.run(client)
     return 0
+
+
+def _move_into(groups: tuple[str, ...]) -> int:
+    """Leave the caller's cgroups, by the hand of a child: the first move in a while waits 15 ms for the kernel's grace period.
+
+    The container's own move comes soon after, and then finds that wait already begun.
+    """
+    mine = str(os.getpid()).encode()
+    mover = os.fork()
+    if mover:
+        return mover
+    code = 1
+    try:
+        for group in groups:
+            fd = os.open(f"{group}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(fd, mine)
+            os.close(fd)
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def _detach(kept: set[int]) -> None:

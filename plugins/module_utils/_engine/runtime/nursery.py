@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A supervisor made before it is needed: it gets ready on another processor while its command still reads and decides."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from . import link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .supervisor import Hooks
+
+    MakeHooks = Callable[[str, str], Hooks]
+
+
+class Nursling:
+    """A process that waits for a bundle at the other end of `link`; it ends quietly when that is closed without one."""
+
+    __slots__ = ("link", "pid")
+
+    def __init__(self, pid: int, end: socket.socket) -> None:
+        self.pid, self.link = pid, end
+
+
+def prepare(make_hooks: MakeHooks, groups: tuple[str, ...]) -> Nursling:
+    """Fork the supervisor of a container that the caller is going to start. The caller has one thread.
+
+    `make_hooks(root, ident)` is called in it once the container is known; it moves itself into the cgroups `groups`, so
+    that it outlives the session of whoever starts it. Little is imported yet: what it needs it imports on its own time.
+    """
+    ours, theirs = link.pair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Nursling(pid, ours)
+    code = 1
+    try:
+        ours.close()
+        from . import supervisor
+
+        code = supervisor.main(theirs, make_hooks, groups)
+    finally:
+        os._exit(code)
