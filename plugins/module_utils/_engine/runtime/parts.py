@@ -38,8 +38,9 @@ def open_overlay(layers: tuple[str, ...], home: str, scratch: str, userns_fd: in
     """A detached overlay of `layers` (topmost first) with home/upper on top; ids on disk are the container's own.
 
     `owner` is the host id of the container's root. With `userns_fd` (-1 for none) each layer is seen through an idmapped
-    mount, which overlayfs takes since Linux 5.19. Overlayfs looks its layers up by path, so they are attached below `scratch`, a directory, while the overlay is made:
-    the caller must have a mount namespace of its own. Unsupported, with the way out, when kernel or file system can't.
+    mount, which overlayfs takes since Linux 5.19. Overlayfs looks its layers up by path, so they are attached below
+    `scratch`, a directory, while the overlay is made: the caller must have a mount namespace of its own. Unsupported,
+    with the way out, when kernel or file system can't.
     """
     mounts.mount("tmpfs", scratch, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0700,size=1m")
     try:
