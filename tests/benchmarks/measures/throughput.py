@@ -40,7 +40,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
     with bench.trial() as trial:
         trial.each(prepare)
-        trial.sample(bench.repeats(5, 2), take)
+        trial.sample(bench.repeats(7, 3), take)
         for column, kind in enumerate(KINDS):
             yield trial.row(kind, "Gbit/s", Need(ratio=0.95, more_is_better=True), column=column)
 
