@@ -44,7 +44,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "names", nargs="*", metavar="NAME", help=f"figures, all when none is named: {' '.join(measures.NAMES)}"
     )
     parser.add_argument("--runs", type=int, default=0, help="samples per figure and engine instead of the usual number")
-    parser.add_argument("--quick", action="store_true", help="fewer samples and smaller work, under three minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer samples and smaller work, about three minutes")
     parser.add_argument("--json", type=Path, help="write raw samples to this file")
     parser.add_argument("--berth", default="", help="berth's launcher; else $BERTH, else the one of this checkout")
     parser.add_argument("--peers-only", action="store_true", help="measure the peers without ours")
