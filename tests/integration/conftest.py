@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 
 if TYPE_CHECKING:
@@ -200,12 +199,16 @@ class World:
         return found
 
     def clear(self) -> None:
-        """Remove every container, the network and the files."""
-        for entry in self.run("container_info", {})["containers"]:
-            self.run("container", {"name": entry["name"], "state": "absent"})
-        attach.remove_network(self.paths)
-        for path in (self.paths.root, self.paths.run):
-            shutil.rmtree(path, ignore_errors=True)
+        """Remove the root with everything in it."""
+        self.run("engine", {"state": "absent", "force": True})
+
+
+@pytest.fixture(autouse=True)
+def _run_directories(tmp_path: pathlib.Path) -> Iterator[None]:
+    """Remove the run-time directories of roots that a test had below its own directory."""
+    yield
+    for home in tmp_path.glob("**/engine/.lock"):
+        shutil.rmtree(Paths(str(home.parents[1])).run, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import hierarchy
+from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
+
 from .conftest import Ansible, World
 
 DOCUMENT: dict[str, Any] = {
@@ -112,14 +115,40 @@ def test_the_document_has_no_other_parts(ansible: Ansible, document: dict[str, A
     assert not (tmp_path / "state").exists()
 
 
-def links() -> set[str]:
-    return set(os.listdir("/sys/class/net"))
+def belongings(paths: Paths) -> list[str]:
+    """What a root has on this host outside of its containers."""
+    places = [paths.root, paths.run, f"/sys/class/net/{paths.kernel_name('berth0', 15)}"]
+    places += [f"{point}/{paths.kernel_name('berth')}" for point in hierarchy.mounted().mount_points()]
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.split()
+    return [place for place in places if os.path.exists(place)] + [
+        word for word in tables if word == paths.kernel_name("berth")
+    ]
 
 
-def test_the_demo_runs_and_leaves_nothing(ansible: Ansible, collections: pathlib.Path) -> None:
-    before = links(), set(os.listdir("/run")), set(os.listdir("/var/lib"))
-    (path,) = collections.glob("ansible_collections/berth/containers/playbooks/quickstart.yml")
-    run = ansible.run_file(path, inventory="localhost,").ok()
+def test_the_demo_runs_and_leaves_nothing(ansible: Ansible, collections: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    paths = Paths(str(tmp_path / "demo"))
+    (playbook,) = collections.glob("ansible_collections/berth/containers/playbooks/quickstart.yml")
+    keep = {"quickstart_root": paths.root, "quickstart_port": 18097, "inventory": ansible.inventory({"localhost": {}})}
+    run = ansible.run_file(playbook, **keep).ok()
     assert run["What it says"]["msg"] == "Hello from a container that began as busybox."
     assert run["Nothing changed"]["msg"] == "changed=0"
-    assert (links(), set(os.listdir("/run")), set(os.listdir("/var/lib"))) == before
+    assert belongings(paths) == []
+
+
+def test_removal_of_a_root(ansible: Ansible, tmp_path: pathlib.Path) -> None:
+    other = World(ansible, tmp_path / "state")
+    assert other.run("engine", {"state": "absent"})["changed"] is False
+    other.run("container_image", {"name": "base", "bootstrap": "busybox"})
+    other.run("container", {"name": "web", "image": "base", "command": ["sleep", "3600"], "stop_timeout": "1s"})
+    (other.root / "mine").write_text("not the engine's")
+    (refusal,) = other.attempt("engine", {"state": "absent"}).failures
+    assert "containers web run below" in refusal
+    before = other.census()
+    assert other.run("engine", {"state": "absent", "force": True}, "--check")["changed"] is True
+    assert other.census() == before
+    result = other.run("engine", {"state": "absent", "force": True})
+    assert result["changed"] is True
+    assert result["diff"]["before"] == {"containers": ["web"], "images": ["base:latest"], "root": str(other.root)}
+    assert os.listdir(other.root) == ["mine"]
+    assert belongings(other.paths) == [str(other.root)]
+    assert other.run("engine", {"state": "absent"})["changed"] is False

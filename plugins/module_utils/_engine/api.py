@@ -25,6 +25,7 @@ VERBS = {
     "container_image": ("image.converge", "container_image"),
     "container_image_info": ("image.info", "container_image_info"),
     "environment": ("environment.converge", "environment"),
+    "purge": ("environment.purge", "purge"),
 }
 
 
