@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from . import jsontext
 from .errors import Damaged, NotFound, from_os
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ def write_record(path: str, fields: dict[str, Any], *, durable: bool = True) -> 
 
     With `durable` False the two fsyncs are left out: for records that a reboot may take.
     """
-    text = json.dumps({"format": FORMAT, **fields}, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    text = jsontext.dumps({"format": FORMAT, **fields}).encode() + b"\n"
     write_file(path, text, durable=durable)
 
 
@@ -28,7 +28,7 @@ def read_record(path: str) -> dict[str, Any]:
     """The fields that `write_record` was given. NotFound, or Damaged when it is no record of a format we know."""
     try:
         with open(path, "rb") as file:
-            fields = json.loads(file.read())
+            fields = jsontext.loads(file.read())
     except FileNotFoundError:
         raise NotFound(f"no record at {path}") from None
     except (ValueError, RecursionError):

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from ..container.stop import send
 from ..errors import EngineError, InvalidSpec
+from ..kernel import signals as signal
 from . import say, terminal
 from .conversation import Attached, size_frame
 from .signals import ENDING, FORWARDED, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from ..container.record import Record
+    from ..kernel.sockets import Socket
     from ..paths import Paths
 
 UNREAD = 128 + signal.SIGPIPE
@@ -29,7 +29,7 @@ def check_terminal() -> None:
         raise InvalidSpec("the input device is not a TTY: leave out -t to connect a pipe or a file")
 
 
-def say_size(end: socket.socket) -> None:
+def say_size(end: Socket) -> None:
     """Put the terminal's size into a connection that is empty still, so that it comes before everything else."""
     end.sendall(size_frame())
 
@@ -37,7 +37,7 @@ def say_size(end: socket.socket) -> None:
 def converse(
     paths: Paths,
     record: Record,
-    end: socket.socket,
+    end: Socket,
     *,
     interactive: bool,
     close: bool,

@@ -6,18 +6,18 @@ from __future__ import annotations
 import errno
 import os
 import select
-import signal
 
 from ..errors import from_os
+from ..kernel import signals as signal
 from ..runtime import pty, wire
 from . import say, terminal
 from .signals import Heeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
+    from ..kernel.sockets import Socket
     from ..runtime.joining import Session
 
 _CHUNK = 1 << 16
@@ -165,7 +165,7 @@ class Attached(Conversation):
     """With a container's first process, through its supervisor. `code` is its exit status, -1 when that never came."""
 
     def __init__(
-        self, end: socket.socket, source: int, *, tty: bool, close: bool, unread: Callable[[], object] | None = None
+        self, end: Socket, source: int, *, tty: bool, close: bool, unread: Callable[[], object] | None = None
     ) -> None:
         """`close` passes the end of the input on. `unread` is called when nobody reads the output; None: that ends it here."""
         end.setblocking(False)

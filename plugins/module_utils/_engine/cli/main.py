@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from ..errors import CommandNotExecutable, CommandNotFound, EngineError, NotPermitted
+from ..kernel import signals as signal
 from ..paths import Paths
 from . import say
 from .options import Command, Option, UsageError, nearest

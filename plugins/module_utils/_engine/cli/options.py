@@ -123,9 +123,10 @@ class Command:
             self._add(option, self._next(name, left), values)
 
     def _short(self, letters: str, left: Iterable[str], values: dict[str, list[str]]) -> None:
+        word = f"-{letters}"
         while letters:
             name, letters = f"-{letters[0]}", letters[1:]
-            option = self._find(name, f"-{name[1:]}{letters}")
+            option = self._find(name, word)
             if option.value:
                 value = letters.removeprefix("=") if letters else self._next(name, left)
                 return self._add(option, value, values)
@@ -147,10 +148,8 @@ class Command:
     def _find(self, name: str, word: str = "") -> Option:
         option = self._named.get(name)
         if option is None:
-            asked = f"{name!a}" if len(word) <= 2 else f"{name!a} in {word!a}"
-            raise self._error(
-                f"unknown option {asked[1:-1] if asked[1:-1] == name else asked}{nearest(name, self._named)}"
-            )
+            where = f" in {_shown(word)}" if len(word) > 2 else ""
+            raise self._error(f"unknown option {_shown(name)}{where}{nearest(name, self._named)}")
         return option
 
     def _error(self, sentence: str) -> UsageError:
@@ -162,8 +161,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """ ", did you mean X?" for the known word that is a few slips away, else ""."""
     if len(word.lstrip("-")) < 2:
         return ""
-    best = min(((_distance(word, other), other) for other in known if len(other.lstrip("-")) > 1), default=(9, ""))
-    return f", did you mean {best[1]}?" if best[0] <= max(1, len(word.lstrip("-")) // 3) else ""
+    distances = {other: _distance(word, other) for other in known if len(other.lstrip("-")) > 1}
+    best = min(distances, key=distances.__getitem__, default="")
+    return f", did you mean {best}?" if best and distances[best] <= max(1, len(word.lstrip("-")) // 3) else ""
+
+
+def _shown(word: str) -> str:
+    return word if word.isascii() and word.isprintable() and " " not in word else ascii(word)
 
 
 def _distance(one: str, other: str) -> int:

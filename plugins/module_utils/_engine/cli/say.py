@@ -28,7 +28,7 @@ def out(data: bytes, fd: int = 1) -> None:
     try:
         write_all(fd, data)
     except BrokenPipeError:
-        import signal
+        from ..kernel import signals as signal
 
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)

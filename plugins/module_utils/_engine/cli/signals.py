@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
-import signal
+
+from ..errors import InvalidSpec
+from ..kernel import signals as signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,12 +82,7 @@ def _calling(handler: Callable[[int], object]) -> Callable[[int, FrameType | Non
 
 def named(text: str, option: str) -> str:
     """SIGTERM for TERM, SIGTERM, sigterm and 15; InvalidSpec for what is no signal."""
-    from ..errors import InvalidSpec
-
-    name = text.upper()
-    name = name if name.startswith("SIG") else f"SIG{name}"
-    if text.isascii() and text.isdigit() and 0 < int(text) < signal.NSIG:
-        return text
-    if name not in signal.Signals.__members__:
-        raise InvalidSpec(f"{option}: {text!a} is no signal: write a name such as TERM, or a number")
-    return name
+    try:
+        return signal.name_of(signal.number_of(text))
+    except InvalidSpec as error:
+        raise InvalidSpec(f"{option}: {error}") from None

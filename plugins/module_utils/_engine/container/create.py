@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -14,6 +13,7 @@ from ..names import new_id
 from ..paths import Paths
 from ..security import idranges
 from ..storage.staging import Staging
+from ..undo import Undo
 from . import record as records
 from .bundling import binds_of, command_of, limits_of
 from .record import Record
@@ -50,29 +50,27 @@ def check(paths: Paths, spec: Spec) -> Image:
 
 def _build(paths: Paths, spec: Spec, image: Image) -> Record:
     ident = new_id()
-    with contextlib.ExitStack() as undo:
-        try:
-            staged = undo.enter_context(Staging(paths, f"container-{ident}"))
+    try:
+        with Staging(paths, f"container-{ident}") as staged, Undo() as undo:
             start = None if spec.userns_mode == "host" else idranges.reserve(paths, ident)
-            with contextlib.ExitStack() as made:
-                if start is not None:
-                    made.callback(idranges.release, paths, ident, start)
-                for name in ("upper", "work", "logs", "bundle"):
-                    os.mkdir(f"{staged.path}/{name}", 0o755 if name == "upper" else 0o700)
-                record = Record(
-                    id=ident,
-                    spec=spec,
-                    image=image.name,
-                    image_digest=image.digest,
-                    created=time.time(),
-                    id_start=start,
-                )
-                _copy_root_attributes(image.layers, f"{staged.path}/upper")
-                records.write(record, staged.path)
-                records.publish(paths, record, staged.path)
-                made.pop_all()
-        except OSError as error:
-            raise from_os(error, f"create container {spec.name}") from error
+            if start is not None:
+                undo.later(lambda: idranges.release(paths, ident, start))
+            for name in ("upper", "work", "logs", "bundle"):
+                os.mkdir(f"{staged.path}/{name}", 0o755 if name == "upper" else 0o700)
+            record = Record(
+                id=ident,
+                spec=spec,
+                image=image.name,
+                image_digest=image.digest,
+                created=time.time(),
+                id_start=start,
+            )
+            _copy_root_attributes(image.layers, f"{staged.path}/upper")
+            records.write(record, staged.path)
+            records.publish(paths, record, staged.path)
+            undo.keep()
+    except OSError as error:
+        raise from_os(error, f"create container {spec.name}") from error
     return record
 
 

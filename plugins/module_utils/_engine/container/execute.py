@@ -56,7 +56,7 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
             user=user if user is not None else str(config.get("User") or ""),
             mask=capabilities.mask(held),
             cgroups=group.directories(hierarchy.mounted(), paths.cgroup, record.id),
-            mapped=record.id_start is not None,
+            id_start=record.id_start,
             terminal=spec.tty,
         )
     )

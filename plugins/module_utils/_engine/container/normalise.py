@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidSpec
+from ..kernel import signals
 from ..names import check_name
 from ..network.modes import parse_mode
 from ..network.ports import parse_ports, show_port
@@ -156,15 +157,10 @@ def _userns(option: str, value: object) -> str:
 
 
 def _signal(option: str, value: object) -> str:
-    import signal
-
-    text = _text(option, value).upper()
-    name = text if text.startswith("SIG") else f"SIG{text}"
-    if text.isdigit() and 0 < int(text) < signal.NSIG:
-        name = signal.Signals(int(text)).name if int(text) in {item.value for item in signal.Signals} else text
-    elif name not in signal.Signals.__members__:
-        raise InvalidSpec(f"{option}: {value!a} is no signal: write a name such as SIGTERM, or a number")
-    return name
+    try:
+        return signals.name_of(signals.number_of(_text(option, value)))
+    except InvalidSpec as error:
+        raise InvalidSpec(f"{option}: {error}") from None
 
 
 def _size(option: str, value: object) -> int | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -118,9 +117,10 @@ def point(paths: Paths, record: Record) -> None:
     """Let the container's name lead to it, whatever it led to before. Atomic."""
     link = f"{paths.names}/{record.name}"
     scratch = f"{paths.names}/.{record.id}"  # no container can be called that
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(scratch)
-    os.symlink(record.id, scratch)
+    try:
+        os.symlink(record.id, scratch)
+    except FileExistsError:
+        pass  # of a command that was killed here; it leads to the same place
     os.rename(scratch, link)
 
 
@@ -129,7 +129,9 @@ def withdraw(paths: Paths, record: Record) -> str:
     trash = f"{paths.staging}/container-{record.id}-{os.getpid()}-{time.monotonic_ns():x}"
     os.rename(paths.container(record.id), trash)
     link = f"{paths.names}/{record.name}"
-    with contextlib.suppress(FileNotFoundError):
+    try:
         if os.readlink(link) == record.id:
             os.unlink(link)
+    except FileNotFoundError:
+        pass  # somebody else has removed it
     return trash

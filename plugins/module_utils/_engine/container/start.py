@@ -23,16 +23,13 @@ from .release import bury, claim, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
+    from ..kernel.sockets import Socket
     from ..network.attach import Attachment
     from ..network.modes import Mode
     from ..runtime.nursery import Nursling
 
 
-def start(
-    paths: Paths, record: Record, *, client: socket.socket | None = None, supervisor: Nursling | None = None
-) -> int:
+def start(paths: Paths, record: Record, *, client: Socket | None = None, supervisor: Nursling | None = None) -> int:
     """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was.
 
     `client` is attached from the first byte. `supervisor` is one that was forked early.

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 
 from ..errors import EngineError, KernelError, NotFound
 from ..image.resolve import resolve
-from ..kernel import process
+from ..kernel import process, signals
 from ..paths import Paths
 from ..runtime import state
 from ..runtime.waiting import wait_for_end
+from ..undo import Undo
 from . import record as records
 from .record import Record
 from .release import bury
@@ -32,9 +31,9 @@ def stop(
 
     Idempotent. The exit status is recorded and the network is given back when this returns.
     """
-    with contextlib.ExitStack() as held:
+    with Undo() as held:
         for record in sorted(containers, key=lambda item: item.id):
-            held.enter_context(records.lock(paths, record))
+            held.enter(records.lock(paths, record))
         running = {record.id: record for record in containers if record.state(paths).status == "running"}
         for record in running.values():
             send(paths, record, signal_name or record.spec.stop_signal or image_signal(paths, record))
@@ -66,7 +65,7 @@ def send(paths: Paths, record: Record, name: str) -> bool:
     now = record.state(paths)
     if now.status != "running":
         return False
-    number = int(name) if name.isdigit() else signal.Signals[name if name.startswith("SIG") else f"SIG{name}"].value
+    number = signals.number_of(name)
     try:
         fd = process.open_pidfd(now.pid)
     except KernelError:

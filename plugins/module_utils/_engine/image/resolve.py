@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from .. import jsontext
 from ..errors import Damaged, NotFound
 from ..storage import layout
 from ..storage.digests import hex_of, is_digest
@@ -133,7 +133,7 @@ def read_document(paths: Paths, digest: str) -> dict[str, Any]:
     """A manifest or config that was checked when it was added. Damaged when it is missing or no JSON object."""
     try:
         with open(f"{paths.blobs}/{hex_of(digest)}", "rb") as file:
-            document = json.loads(file.read())
+            document = jsontext.loads(file.read())
     except FileNotFoundError:
         raise Damaged(f"the store lacks blob {digest}: make the image again") from None
     except (ValueError, RecursionError):

@@ -12,6 +12,8 @@ import os
 import time
 
 from ..errors import Damaged, NotFound
+from ..kernel import sockets
+from ..kernel.sockets import Socket
 from ..locks import Lock
 from ..records import read_record, write_record
 from ..values import Value
@@ -21,8 +23,6 @@ from .wire import NetlinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
     from ..paths import Paths
 
 INNER = "eth0"
@@ -214,7 +214,7 @@ def _record(paths: Paths, attachment: Attachment, ports: tuple[Port, ...]) -> At
     return attachment
 
 
-def _bridge(door: socket.socket, attachment: Attachment) -> int:
+def _bridge(door: Socket, attachment: Attachment) -> int:
     """The index of the bridge, made or mended if need be."""
     from . import netlink
 
@@ -242,7 +242,7 @@ def _bridge(door: socket.socket, attachment: Attachment) -> int:
     return found.index
 
 
-def _pair(door: socket.socket, attachment: Attachment, bridge: int, namespace: int) -> None:
+def _pair(door: Socket, attachment: Attachment, bridge: int, namespace: int) -> None:
     from . import netlink
 
     name = attachment.host_interface
@@ -258,7 +258,6 @@ def _pair(door: socket.socket, attachment: Attachment, bridge: int, namespace: i
 
 
 def _inside(attachment: Attachment) -> None:
-    import socket
 
     from . import netlink, wire
 
@@ -266,7 +265,7 @@ def _inside(attachment: Attachment) -> None:
     with wire.open_socket() as door:
         netlink.raise_link(door, 1)
         netlink.raise_link(
-            door, socket.if_nametoindex(INNER), attachment.address, attachment.prefix, attachment.gateway
+            door, sockets.if_nametoindex(INNER), attachment.address, attachment.prefix, attachment.gateway
         )
 
 
@@ -307,7 +306,7 @@ def _repair_kernel(paths: Paths, network: str, here: list[Attachment]) -> list[s
     return mended
 
 
-def _enslave(door: socket.socket, item: Attachment, bridge: int) -> bool:
+def _enslave(door: Socket, item: Attachment, bridge: int) -> bool:
     """Make the host's end of a link a port of the bridge again if it is not; a bridge that was removed let go of its ports."""
     from . import netlink
 

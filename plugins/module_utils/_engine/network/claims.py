@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 
 from ..errors import Conflict, from_os
+from ..kernel import sockets
+from ..kernel.sockets import Socket
 from .ports import overlap
 
 TYPE_CHECKING = False
@@ -88,11 +89,11 @@ def _probe(port: Port) -> int:
 
     TCP as servers bind (SO_REUSEADDR): connections of a server that has just ended do not count, one that listens does.
     """
-    kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
-    with socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC) as door:
+    kind = sockets.SOCK_STREAM if port.protocol == "tcp" else sockets.SOCK_DGRAM
+    with Socket(sockets.AF_INET, kind | sockets.SOCK_CLOEXEC) as door:
         try:
             if port.protocol == "tcp":
-                door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                door.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
             door.bind((port.host_ip, port.host_port))
             if port.protocol == "tcp":
                 door.listen(1)
@@ -104,8 +105,8 @@ def _probe(port: Port) -> int:
 
 
 def _free_number(port: Port) -> int:
-    kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
-    with socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC) as door:
+    kind = sockets.SOCK_STREAM if port.protocol == "tcp" else sockets.SOCK_DGRAM
+    with Socket(sockets.AF_INET, kind | sockets.SOCK_CLOEXEC) as door:
         try:
             door.bind((port.host_ip, 0))
         except OSError as error:

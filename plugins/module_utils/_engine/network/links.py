@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
 
+from ..kernel import sockets
+from ..kernel.sockets import Socket
 from . import wire
 from .wire import NetlinkError, Request
 
@@ -30,7 +31,7 @@ def pair_name(ident: str) -> str:
 def is_there(name: str) -> bool:
     """Whether the caller's namespace has a link called `name`."""
     try:
-        return socket.if_nametoindex(name) > 0
+        return sockets.if_nametoindex(name) > 0
     except OSError:
         return False
 
@@ -39,14 +40,14 @@ def address_of(name: str) -> str:
     """The first IPv4 address of link `name`, or ""."""
     import fcntl
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
+    with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as door:
         try:
             answer = fcntl.ioctl(door, _SIOCGIFADDR, struct.pack("16s16x", name.encode()))
         except OSError as error:
             if error.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
                 return ""
             raise
-    return socket.inet_ntoa(answer[20:24])
+    return sockets.inet_ntoa(answer[20:24])
 
 
 def remove(name: str) -> bool:

@@ -8,11 +8,12 @@ Import this file when a network is to be made (`attach.warm` does), not before.
 from __future__ import annotations
 
 import errno
-import socket
 import struct
 import sys
 
 from ..errors import MissingDependency
+from ..kernel import sockets
+from ..kernel.sockets import Socket
 from ..values import Value
 from . import wire
 from .wire import NetlinkError, Request
@@ -135,7 +136,7 @@ def ready() -> None:
         _encode(kind, {})
 
 
-def link(door: socket.socket, name: str) -> Link | None:
+def link(door: Socket, name: str) -> Link | None:
     """The link called `name`, or None."""
     try:
         body = wire.exchange(door, [Request(f"look for {name}", _GETLINK, _encode(_Link, {}, ("IFLA_IFNAME", name)))])[
@@ -159,28 +160,28 @@ def link(door: socket.socket, name: str) -> Link | None:
     )
 
 
-def make_bridge(door: socket.socket, name: str, mac: str) -> None:
+def make_bridge(door: Socket, name: str, mac: str) -> None:
     """A bridge, still down. NetlinkError with EEXIST when the name is taken."""
     wire.exchange(
         door, [Request(f"make bridge {name}", _NEWLINK, _encode(_Link, {}, *_named(name, mac), _kind("bridge")), _MAKE)]
     )
 
 
-def raise_link(door: socket.socket, index: int, address: str = "", prefix: int = 0, gateway: str = "") -> None:
+def raise_link(door: Socket, index: int, address: str = "", prefix: int = 0, gateway: str = "") -> None:
     """Give link `index` its address if one is named, switch it on, and route everything through `gateway` if one is named."""
     requests = [Request("switch the link on", _NEWLINK, _encode(_Link, {"index": index, "flags": _UP, "change": _UP}))]
     if address:
-        fields = {"family": socket.AF_INET, "prefixlen": prefix, "index": index, "scope": _UNIVERSE}
+        fields = {"family": sockets.AF_INET, "prefixlen": prefix, "index": index, "scope": _UNIVERSE}
         body = _encode(_Address, fields, ("IFA_LOCAL", address), ("IFA_ADDRESS", address))
         requests.insert(0, Request(f"add address {address}", _NEWADDR, body, wire.CREATE))
     if gateway:
-        fields = {"family": socket.AF_INET, "table": _MAIN, "proto": _STATIC, "scope": _UNIVERSE, "type": _UNICAST}
+        fields = {"family": sockets.AF_INET, "table": _MAIN, "proto": _STATIC, "scope": _UNIVERSE, "type": _UNICAST}
         body = _encode(_Route, fields, ("RTA_GATEWAY", gateway), ("RTA_OIF", index))
         requests.append(Request(f"add default route by {gateway}", _NEWROUTE, body, wire.CREATE))
     wire.exchange(door, requests)
 
 
-def make_pair(door: socket.socket, host: str, bridge: int, namespace: int, inner: str, mac: str) -> None:
+def make_pair(door: Socket, host: str, bridge: int, namespace: int, inner: str, mac: str) -> None:
     """A pair of links: `host` here, up and a port of bridge `bridge`; `inner` with `mac` in the namespace of that descriptor."""
     other = {"attrs": [("IFLA_IFNAME", inner), ("IFLA_ADDRESS", mac), ("IFLA_NET_NS_FD", namespace)]}
     pair = _kind("veth", ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", other)]}))
@@ -188,7 +189,7 @@ def make_pair(door: socket.socket, host: str, bridge: int, namespace: int, inner
     wire.exchange(door, [Request(f"make link {host}", _NEWLINK, body, _MAKE)])
 
 
-def reflect(door: socket.socket, name: str) -> None:
+def reflect(door: Socket, name: str) -> None:
     """Let the bridge send back to its port `name` what came from there: a container that calls its own published port.
 
     With br_netfilter the bridge itself, not the route, forwards what was translated, and never to where it came from.
@@ -200,7 +201,7 @@ def reflect(door: socket.socket, name: str) -> None:
     wire.exchange(door, [Request(f"let {name} reflect", _NEWLINK, body)])
 
 
-def join_bridge(door: socket.socket, index: int, bridge: int) -> None:
+def join_bridge(door: Socket, index: int, bridge: int) -> None:
     """Switch link `index` on and make it a port of bridge `bridge`."""
     body = _encode(_Link, {"index": index, "flags": _UP, "change": _UP}, ("IFLA_MASTER", bridge))
     wire.exchange(door, [Request("join the bridge", _NEWLINK, body)])

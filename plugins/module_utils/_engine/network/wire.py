@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
 
 from ..errors import KernelError
+from ..kernel import sockets
+from ..kernel.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ class Request:
         self.what, self.kind, self.body, self.flags = what, kind, body, flags
 
 
-def open_socket(protocol: int = ROUTE) -> socket.socket:
+def open_socket(protocol: int = ROUTE) -> Socket:
     """A netlink socket of the network namespace that the caller is in; stays there. The caller closes it."""
-    door = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+    door = Socket(sockets.AF_NETLINK, sockets.SOCK_RAW | sockets.SOCK_CLOEXEC, protocol)
     door.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
     door.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
     door.settimeout(10)
@@ -55,7 +56,7 @@ def attribute(kind: int, data: bytes) -> bytes:
     return struct.pack("=HH", len(data) + 4, kind) + data + bytes(-len(data) % 4)
 
 
-def exchange(door: socket.socket, requests: Sequence[Request]) -> list[bytes]:
+def exchange(door: Socket, requests: Sequence[Request]) -> list[bytes]:
     """Send the requests in one packet; return the bodies of the answers when all are acknowledged.
 
     The kernel works them off in order; NetlinkError for the first that it refuses (those behind it may have been done).

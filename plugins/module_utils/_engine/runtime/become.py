@@ -6,10 +6,10 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import signal
+import stat
 
 from ..errors import CommandNotExecutable, CommandNotFound, EngineError
-from ..kernel import process
+from ..kernel import process, signals
 from . import users
 
 TYPE_CHECKING = False
@@ -31,11 +31,22 @@ def become(wanted: dict[str, Any], user: str, mask: int) -> NoReturn:
     _limit(wanted.get("rlimits", ()))
     process.new_session_keyring()
     process.close_from(3, on_exec=True)
+    own_pipes((0, 1, 2), identity.uid)
     _drop(identity, mask)
     if wanted.get("noNewPrivileges"):
         process.set_no_new_privs()
     _enter_directory(wanted["cwd"])
     _execute(wanted["args"], environment)
+
+
+def own_pipes(streams: tuple[int, ...], owner: int | None) -> None:
+    """Give the pipes among `streams` to `owner`: who opens /dev/stdout opens the pipe anew, and must be allowed to.
+
+    In a user namespace this takes two steps: the host's root gives them to the container's, and that one to its user.
+    """
+    for fd in streams:
+        if owner and stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchown(fd, owner, owner)
 
 
 def prepare_directory(path: str) -> None:
@@ -68,10 +79,9 @@ def _environment(pairs: list[str], home: str) -> dict[str, str]:
 
 def _reset_signals() -> None:
     # Handlers vanish at execve(2), ignored signals do not: CPython ignores two, the supervisor some more.
-    for number in range(1, signal.NSIG):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signals.ignored():
+        signals.signal(number, signals.SIG_DFL)
+    signals.pthread_sigmask(signals.SIG_SETMASK, ())
 
 
 def _limit(limits: list[dict[str, Any]]) -> None:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from .. import jsontext
 from ..records import read_record, write_file, write_record
 from ..values import Value
 
@@ -49,15 +49,15 @@ def save(bundle: Bundle, directory: str) -> None:
     os.makedirs(directory, mode=0o700, exist_ok=True)
     os.makedirs(bundle.run, mode=0o700, exist_ok=True)
     fields = bundle.as_dict()
-    write_file(f"{directory}/config.json", json.dumps(fields.pop("oci"), separators=(",", ":")).encode(), durable=False)
+    write_file(f"{directory}/config.json", jsontext.dumps(fields.pop("oci")).encode(), durable=False)
     write_record(f"{bundle.run}/bundle.json", fields, durable=False)
 
 
 def load(directory: str, run: str) -> Bundle:
     """The bundle that `save` wrote."""
     fields = read_record(f"{run}/bundle.json")
-    with open(f"{directory}/config.json", encoding="utf-8") as file:
-        oci = json.load(file)
+    with open(f"{directory}/config.json", "rb") as file:
+        oci = jsontext.loads(file.read())
     for name in ("layers", "cgroups", "name_servers"):
         fields[name] = tuple(fields[name])
     return Bundle(oci=oci, **fields)

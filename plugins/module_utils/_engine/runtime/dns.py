@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import socket
 import struct
+
+from ..kernel import sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def answer(packet: bytes, look_up: Callable[[str], str]) -> bytes | None:
     address = look_up(name) if name and "/" not in name and name[0] not in "@." else ""
     if not address:
         return None
-    data = socket.inet_aton(address) if kind in (_A, _ANY) else b""
+    data = sockets.inet_aton(address) if kind in (_A, _ANY) else b""
     return _compose(packet, end + 4, _A, data)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import struct
 
-from ..kernel import files, mounts, process
+from ..kernel import files, mounts, process, sockets
+from ..kernel.sockets import Socket
 from . import link, pty
 from .become import become, prepare_directory
 from .bundle import Bundle
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SIOCSIFFLAGS = 0x8914
 
 
-def main(bundle: Bundle, supervisor: socket.socket, stdio: tuple[int, int, int]) -> NoReturn:
+def main(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoReturn:
     """Runs in the new namespaces, right after clone; leaves by execve(2), or with status 1 once the supervisor knows why."""
     try:
         _run(bundle, supervisor, stdio)
@@ -32,7 +32,7 @@ def main(bundle: Bundle, supervisor: socket.socket, stdio: tuple[int, int, int])
         os._exit(1)
 
 
-def _run(bundle: Bundle, supervisor: socket.socket, stdio: tuple[int, int, int]) -> NoReturn:
+def _run(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoReturn:
     oci = bundle.oci
     # Still the host's root, though with no rights but a file owner's: the path is not open to the container's ids.
     place = os.open(bundle.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -102,7 +102,7 @@ def _set_sysctl(root: Root, name: str, value: str) -> None:
 
 def _raise_loopback() -> None:
     """Set IFF_UP on lo by SIOCSIFFLAGS (netdevice(7)): a network of one's own has at least itself."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as any_socket:
+    with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", 1))
 
 

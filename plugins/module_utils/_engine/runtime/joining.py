@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import socket
 
-from ..kernel import process
+from ..kernel import process, signals, sockets
+from ..kernel.sockets import Socket
 from ..values import Value
 from . import link, pty, users
-from .become import become
+from .become import become, own_pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +23,14 @@ _CHUNK = 1 << 16
 
 
 class Plan(Value):
-    """`pid` is the container's first process; `process` as in config.json; `mapped` says that it has a user namespace."""
+    """`pid` is the container's first process; `process` as in config.json; `id_start` is the first host id of its user namespace."""
 
     pid: int
     process: dict[str, Any]
     user: str
     mask: int
     cgroups: tuple[str, ...]
-    mapped: bool
+    id_start: int | None
     terminal: bool = False
 
 
@@ -55,7 +54,7 @@ class Session:
             os.close(fd)
         self.stdin = self.stdout = self.stderr = self.master = -1
         if self.code < 0:
-            os.kill(self._pid, signal.SIGKILL)
+            os.kill(self._pid, signals.SIGKILL)
             self.wait()
 
     def wait(self) -> int:
@@ -126,7 +125,7 @@ def open_session(plan: Plan) -> Session:
         os.close(fd)
     try:
         master = link.receive(ours, "terminal")[1][0] if plan.terminal else -1
-        if ours.recv(1, socket.MSG_PEEK):
+        if ours.recv(1, sockets.MSG_PEEK):
             link.receive(ours, "nothing")
     except BaseException:
         for fd in set(outer) - {-1}:
@@ -145,7 +144,7 @@ def _pipes(terminal: bool) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     return (in_read, out_write, err_write), (in_write, out_read, err_read)
 
 
-def _join(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoReturn:
+def _join(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
     """The process that changes namespaces; its child is the one inside, and its own exit status becomes the child's."""
     try:
         process.set_dumpable(False)
@@ -156,9 +155,11 @@ def _join(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoRet
             with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
                 file.write("0")
         os.chdir("/")
+        if not plan.terminal:
+            own_pipes(stdio, plan.id_start)
         for fd, kind in spaces:
             process.setns(fd, kind)
-        if plan.mapped:
+        if plan.id_start is not None:
             os.setresgid(0, 0, 0)
             os.setgroups(())
             os.setresuid(0, 0, 0)
@@ -185,7 +186,7 @@ def _wanted(plan: Plan) -> list[tuple[str, int]]:
     ]
 
 
-def _inside(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoReturn:
+def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
     try:
         process.set_dumpable(False)
         if plan.terminal:
@@ -200,7 +201,7 @@ def _inside(plan: Plan, door: socket.socket, stdio: tuple[int, int, int]) -> NoR
         os._exit(1)
 
 
-def _take_terminal(plan: Plan, door: socket.socket) -> None:
+def _take_terminal(plan: Plan, door: Socket) -> None:
     master, slave, _path = pty.open_pair()
     os.fchown(slave, users.look_up(plan.user).uid, 5)
     link.send(door, "terminal", fds=(master,))
@@ -210,7 +211,7 @@ def _take_terminal(plan: Plan, door: socket.socket) -> None:
 
 def _follow(child: int) -> NoReturn:
     """End as the child ends: with its status, or by its signal as a shell would count it."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for number in (signals.SIGINT, signals.SIGQUIT, signals.SIGHUP, signals.SIGTERM):
+        signals.signal(number, signals.SIG_IGN)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os._exit(128 - code if code < 0 else code)

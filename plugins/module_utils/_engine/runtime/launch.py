@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import socket
 
+from ..kernel.sockets import Socket
 from . import link
 from .nursery import Nursling
 
@@ -20,7 +20,7 @@ def launch(
     run: str,
     *,
     claim: int,
-    client: socket.socket | None = None,
+    client: Socket | None = None,
     meanwhile: Callable[[int], object],
 ) -> int:
     """The pid of the first process of the container whose saved bundle is in `directory` and `run`; it runs its command by now.
@@ -41,7 +41,7 @@ def launch(
         supervisor.link.close()
 
 
-def _follow(starter: socket.socket, meanwhile: Callable[[int], object]) -> int:
+def _follow(starter: Socket, meanwhile: Callable[[int], object]) -> int:
     created, _fds = link.receive(starter, "created")
     meanwhile(int(created["pid"]))
     link.send(starter, "go")

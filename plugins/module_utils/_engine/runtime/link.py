@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 
+from .. import jsontext
 from ..errors import EngineError, named
+from ..kernel import sockets
+from ..kernel.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 _LONGEST = 1 << 16
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
+def pair() -> tuple[Socket, Socket]:
     """Two connected ends that keep the borders of messages."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    return sockets.pair(sockets.SOCK_SEQPACKET)
 
 
-def send(end: socket.socket, word: str, fields: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
+def send(end: Socket, word: str, fields: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
     """Send `word` with fields and descriptors (at most 250). Why the other side is gone, if it is and said so, is raised."""
-    data = json.dumps({"word": word, **(fields or {})}).encode()
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(fd.to_bytes(4, "little") for fd in fds))] if fds else []
+    data = jsontext.dumps({"word": word, **(fields or {})}).encode()
+    rights = [(sockets.SOL_SOCKET, sockets.SCM_RIGHTS, b"".join(fd.to_bytes(4, "little") for fd in fds))] if fds else []
     try:
         end.sendmsg([data], rights)
     except (BrokenPipeError, ConnectionResetError):
@@ -32,7 +33,7 @@ def send(end: socket.socket, word: str, fields: dict[str, Any] | None = None, fd
         raise
 
 
-def receive(end: socket.socket, word: str) -> tuple[dict[str, Any], tuple[int, ...]]:
+def receive(end: Socket, word: str) -> tuple[dict[str, Any], tuple[int, ...]]:
     """The message `word` that must come next. An error message is raised; an end of the other side is one, too."""
     try:
         data, rights = _receive(end)
@@ -41,7 +42,7 @@ def receive(end: socket.socket, word: str) -> tuple[dict[str, Any], tuple[int, .
         data, rights = _receive(end)
     if not data:
         raise EngineError(f"the container's process ended while it was starting (waited for {word})")
-    fields = json.loads(data)
+    fields = jsontext.loads(data)
     if "error" in fields:
         raise named(fields["kind"], fields["error"])
     if fields["word"] != word:
@@ -50,15 +51,15 @@ def receive(end: socket.socket, word: str) -> tuple[dict[str, Any], tuple[int, .
     return fields, tuple(int.from_bytes(raw[at : at + 4], "little") for at in range(0, len(raw), 4))
 
 
-def _receive(end: socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
-    return end.recvmsg(_LONGEST, socket.CMSG_SPACE(250 * 4), socket.MSG_CMSG_CLOEXEC)[:2]
+def _receive(end: Socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+    return end.recvmsg(_LONGEST, sockets.CMSG_SPACE(250 * 4), sockets.MSG_CMSG_CLOEXEC)[:2]
 
 
-def send_error(end: socket.socket, error: BaseException) -> None:
+def send_error(end: Socket, error: BaseException) -> None:
     """Tell the other side why; an error of ours keeps its class, anything else its type's name."""
     kind = type(error).__name__
     text = str(error) if isinstance(error, (EngineError, OSError)) else f"{kind}: {error}"
     try:
-        end.send(json.dumps({"word": "error", "kind": kind, "error": text[:4000]}).encode())
+        end.send(jsontext.dumps({"word": "error", "kind": kind, "error": text[:4000]}).encode())
     except OSError:
         os.write(2, text.encode() + b"\n")

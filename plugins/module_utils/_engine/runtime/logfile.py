@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
+
+from .. import jsontext
 
 LONGEST = 16 << 10
 
@@ -46,7 +47,9 @@ class LogFile:
             return
         now = timestamp(time.time_ns())
         tail = f'","stream":"{stream}","time":"{now}"}}\n'.encode()
-        lines = [b'{"log":"' + json.dumps(piece.decode("utf-8", "replace"))[1:-1].encode() + tail for piece in pieces]
+        lines = [
+            b'{"log":"' + jsontext.dumps(piece.decode("utf-8", "replace"))[1:-1].encode() + tail for piece in pieces
+        ]
         for start in range(0, len(lines), 512):
             self._put(lines[start : start + 512])
 

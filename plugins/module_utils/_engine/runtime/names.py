@@ -7,10 +7,10 @@ from __future__ import annotations
 import errno
 import os
 import select
-import socket
 import time
 
-from ..kernel import process
+from ..kernel import process, sockets
+from ..kernel.sockets import Socket
 from .dns import LARGEST, answer, failure, parse_servers
 
 TYPE_CHECKING = False
@@ -46,15 +46,15 @@ def open_responder(
     return Responder(packets, calls, names_dir, tuple(upstreams))
 
 
-def _listen(address: tuple[str, int]) -> tuple[socket.socket, socket.socket]:
-    packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    calls = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+def _listen(address: tuple[str, int]) -> tuple[Socket, Socket]:
+    packets = Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_NONBLOCK | sockets.SOCK_CLOEXEC)
+    calls = Socket(sockets.AF_INET, sockets.SOCK_STREAM | sockets.SOCK_NONBLOCK | sockets.SOCK_CLOEXEC)
     try:
         for door in (packets, calls):
             # A name server of the container's own on 0.0.0.0:53 can then share the port for UDP, if it sets this too.
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
             # Bound at once, also while lo is still down.
-            door.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            door.setsockopt(sockets.IPPROTO_IP, _IP_FREEBIND, 1)
             door.bind(address)
         calls.listen(MOST_CALLERS)
     except BaseException:
@@ -71,7 +71,7 @@ class _Question:
 
     def __init__(self, caller: tuple[str, int], packet: bytes, servers: list[str]) -> None:
         self.caller, self.packet, self.servers = caller, packet, servers
-        self.door: socket.socket | None = None
+        self.door: Socket | None = None
         self.token, self.deadline = b"", 0.0
 
 
@@ -80,7 +80,7 @@ class _Call:
 
     __slots__ = ("deadline", "door", "incoming", "outgoing", "partner", "question")
 
-    def __init__(self, door: socket.socket, deadline: float) -> None:
+    def __init__(self, door: Socket, deadline: float) -> None:
         self.door, self.deadline = door, deadline
         self.incoming, self.outgoing, self.question = bytearray(), bytearray(), b""
         self.partner: _Call | None = None
@@ -91,8 +91,8 @@ class Responder:
 
     def __init__(
         self,
-        packets: socket.socket,
-        calls: socket.socket,
+        packets: Socket,
+        calls: Socket,
         names_dir: str,
         upstreams: tuple[str, ...],
         resolv: str = RESOLV_CONF,
@@ -179,7 +179,7 @@ class Responder:
         """A socket of its own for every question: a port that nobody can guess, and an answer from nobody else."""
         if len(self._questions) >= MOST_QUESTIONS:
             self._forget(next(iter(self._questions.values())))
-        door = _open_to(server, socket.SOCK_DGRAM)
+        door = _open_to(server, sockets.SOCK_DGRAM)
         if door is None:
             return False
         question.token = os.urandom(2)
@@ -220,7 +220,7 @@ class Responder:
     def _accept(self) -> None:
         for _ in range(MOST_CALLERS):
             try:
-                door, _caller = self._listener.accept()
+                door = self._listener.accept()
             except OSError:
                 return
             door.setblocking(False)
@@ -235,7 +235,7 @@ class Responder:
     def _converse(self, call: _Call, events: int) -> None:
         try:
             if call.outgoing and events & select.EPOLLOUT:
-                sent = call.door.send(call.outgoing, socket.MSG_NOSIGNAL)
+                sent = call.door.send(call.outgoing, sockets.MSG_NOSIGNAL)
                 del call.outgoing[:sent]
                 if call.outgoing:
                     return
@@ -283,7 +283,7 @@ class Responder:
 
     def _call_out(self, client: _Call, message: bytes) -> None:
         for server in self._upstreams():
-            door = _open_to(server, socket.SOCK_STREAM)
+            door = _open_to(server, sockets.SOCK_STREAM)
             if door is None:
                 continue
             if door.connect_ex((server, PORT)) not in (0, errno.EINPROGRESS):
@@ -344,9 +344,9 @@ class Responder:
         return self._servers
 
 
-def _open_to(server: str, kind: int) -> socket.socket | None:
-    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+def _open_to(server: str, kind: int) -> Socket | None:
+    family = sockets.AF_INET6 if ":" in server else sockets.AF_INET
     try:
-        return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        return Socket(family, kind | sockets.SOCK_NONBLOCK | sockets.SOCK_CLOEXEC)
     except OSError:
         return None

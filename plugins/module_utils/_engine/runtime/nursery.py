@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import socket
 
+from ..kernel.sockets import Socket
 from . import link
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ class Nursling:
 
     __slots__ = ("link", "pid")
 
-    def __init__(self, pid: int, end: socket.socket) -> None:
+    def __init__(self, pid: int, end: Socket) -> None:
         self.pid, self.link = pid, end
 
 

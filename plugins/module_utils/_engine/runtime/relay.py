@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import socket
 
+from ..kernel.sockets import Socket
 from . import pty, wire
 from .logfile import LogFile
 from .loop import GONE, READ, WRITE, Loop
@@ -20,7 +20,7 @@ class Client:
 
     __slots__ = ("end", "last", "pending", "reader")
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: Socket) -> None:
         self.end, self.pending, self.reader, self.last = end, bytearray(), wire.Reader(), False
         end.setblocking(False)
 
@@ -55,7 +55,7 @@ class Relay:
         if stdin >= 0:
             os.set_blocking(stdin, False)
 
-    def attach(self, end: socket.socket) -> None:
+    def attach(self, end: Socket) -> None:
         """Send all output from now on to `end`, and take its input."""
         client = Client(end)
         self._clients.append(client)

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import socket
 import struct
 import time
 
 from ..errors import EngineError
-from ..kernel import mounts, process
+from ..kernel import mounts, process, signals, sockets
+from ..kernel.sockets import Socket
 from ..values import Value
 from . import init, link, parts, state, wire
+from .become import own_pipes
 from .bundle import Bundle, load
 from .logfile import LogFile
 from .loop import Loop
@@ -66,7 +65,7 @@ class Supervisor:
         self._responder: Responder | None = None
         self._started_at = 0.0
 
-    def start(self, starter: socket.socket) -> None:
+    def start(self, starter: Socket) -> None:
         """Everything up to the user's command. Errors fly after the half-made container is gone."""
         try:
             self._start(starter)
@@ -74,7 +73,7 @@ class Supervisor:
             self._undo()
             raise
 
-    def _start(self, starter: socket.socket) -> None:
+    def _start(self, starter: Socket) -> None:
         bundle = self._bundle
         process.unshare(process.NEWNS)
         mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
@@ -133,6 +132,7 @@ class Supervisor:
             ours, theirs = os.pipe2(os.O_CLOEXEC)
             self._outputs[ours] = stream
             ends.append(theirs)
+        own_pipes((source, *ends), self._bundle.id_start)
         return source, ends[0], ends[1]
 
     def _map_ids(self) -> int:
@@ -182,13 +182,13 @@ class Supervisor:
     def _wait_for_command(self) -> None:
         """The link closes at execve(2); anything that comes before is why there was none."""
         self._init.settimeout(60)
-        if self._init.recv(1, socket.MSG_PEEK):
+        if self._init.recv(1, sockets.MSG_PEEK):
             link.receive(self._init, "nothing")
         self._init.close()
 
     def _undo(self) -> None:
         if self._pidfd >= 0:
-            process.send_signal(self._pidfd, signal.SIGKILL)
+            process.send_signal(self._pidfd, signals.SIGKILL)
             os.waitpid(self.pid, 0)
         if self._responder:
             self._responder.close()
@@ -196,7 +196,7 @@ class Supervisor:
         self._hooks.settle()
         state.forget(self._bundle.run)
 
-    def run(self, client: socket.socket | None) -> None:
+    def run(self, client: Socket | None) -> None:
         """Serve until the container ends, then record how, release everything and tell those who are attached."""
         bundle, loop = self._bundle, self._loop
         log = LogFile(bundle.log, bundle.log_size, bundle.log_files) if bundle.log else None
@@ -271,10 +271,10 @@ class _InNetworkOf:
             os.close(self._home)
 
 
-def _listen(run: str) -> socket.socket:
+def _listen(run: str) -> Socket:
     """control.sock, reachable through its directory's descriptor: its path may be longer than a socket address."""
     directory = os.open(run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    listener = Socket(sockets.AF_UNIX, sockets.SOCK_STREAM | sockets.SOCK_CLOEXEC | sockets.SOCK_NONBLOCK)
     os.umask(0o177)
     try:
         listener.bind(f"/proc/self/fd/{directory}/control.sock")
@@ -285,19 +285,19 @@ def _listen(run: str) -> socket.socket:
     return listener
 
 
-def _accept(listener: socket.socket, relay: Relay) -> None:
+def _accept(listener: Socket, relay: Relay) -> None:
     try:
-        end, _address = listener.accept()
+        end = listener.accept()
     except BlockingIOError:
         return
-    _pid, uid, _gid = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    _pid, uid, _gid = struct.unpack("3i", end.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12))
     if uid != 0:
         end.close()
         return
     relay.attach(end)
 
 
-def main(starter: socket.socket, make_hooks: MakeHooks, groups: tuple[str, ...]) -> int:
+def main(starter: Socket, make_hooks: MakeHooks, groups: tuple[str, ...]) -> int:
     """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status."""
     _detach({starter.fileno()})
     mover = _move_into(groups)
@@ -306,18 +306,20 @@ def main(starter: socket.socket, make_hooks: MakeHooks, groups: tuple[str, ...])
     except EngineError:
         return 0
     bundle = load(fields["directory"], fields["run"])
-    client = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
+    client = Socket(fileno=fds[1]) if len(fds) > 1 else None
     supervisor = Supervisor(bundle, make_hooks(bundle.root, bundle.ident))
     try:
         supervisor.start(starter)
     except (EngineError, OSError) as error:
         link.send_error(starter, error)
         return 1
-    with contextlib.suppress(OSError):
+    try:
         link.send(starter, "started", {"pid": supervisor.pid})
+    except (OSError, EngineError):
+        pass  # whoever started it is gone, and the container runs
     starter.close()
-    os.waitpid(mover, 0)
     supervisor.run(client)
+    os.waitpid(mover, 0)
     return 0
 
 
@@ -346,8 +348,8 @@ def _detach(kept: set[int]) -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0)
-    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
-        signal.signal(ignored, signal.SIG_IGN)
+    for ignored in (signals.SIGHUP, signals.SIGINT, signals.SIGTERM, signals.SIGQUIT, signals.SIGPIPE):
+        signals.signal(ignored, signals.SIG_IGN)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for number in range(3):
         os.dup2(null, number)

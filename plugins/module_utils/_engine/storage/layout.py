@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The store as an OCI image layout: index.json is the one list of what is there, and is replaced whole or not at all.
 
-Needs json and os alone: resolving an image is on the way of every start.
+Needs next to nothing imported: resolving an image is on the way of every start.
 """
 
 from __future__ import annotations
 
-import json
 import os
 
+from .. import jsontext
 from ..errors import Damaged
 from ..locks import Lock
 from ..records import write_file
@@ -49,7 +49,7 @@ def read_index(paths: Paths) -> list[Descriptor]:
     path = f"{paths.root}/index.json"
     try:
         with open(path, "rb") as file:
-            document = json.loads(file.read())
+            document = jsontext.loads(file.read())
     except FileNotFoundError:
         return []
     except (ValueError, RecursionError):
@@ -81,4 +81,4 @@ def write_index(paths: Paths, descriptors: list[Descriptor]) -> None:
         write_file(marker, b'{"imageLayoutVersion":"1.0.0"}')
     ordered = sorted(descriptors, key=lambda item: (name_of(item) or "", item["digest"]))
     document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": ordered}
-    write_file(f"{paths.root}/index.json", json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+    write_file(f"{paths.root}/index.json", jsontext.dumps(document).encode())

@@ -12,8 +12,7 @@ from ..options import Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
+    from ...kernel.sockets import Socket
     from ...paths import Paths
     from ..options import Given
 
@@ -43,7 +42,7 @@ def run(paths: Paths, given: Given) -> int:
         return converse(paths, record, end, interactive=interactive, close=False, proxy=proxy)
 
 
-def _redraw(end: socket.socket) -> None:
+def _redraw(end: Socket) -> None:
     """A program draws again when the size changes, so it changes twice."""
     rows, columns = terminal.size(0)
     if rows:

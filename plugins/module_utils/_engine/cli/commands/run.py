@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import socket
-
 from ...container.remove import remove
 from ...container.start import start
+from ...kernel import sockets
 from .. import say
 from ..attaching import check_terminal, converse, say_size
 from ..creation import OPTIONS, make
@@ -16,6 +15,7 @@ from ..signals import unwind_on_end
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...container.record import Record
+    from ...kernel.sockets import Socket
     from ...paths import Paths
     from ..options import Given
 
@@ -41,7 +41,7 @@ def run(paths: Paths, given: Given) -> int:
         _start(paths, record, None)
         say.line(record.id)
         return 0
-    ours, theirs = socket.socketpair()
+    ours, theirs = sockets.pair(sockets.SOCK_STREAM)
     with ours:
         with theirs:
             if record.spec.tty:
@@ -50,7 +50,7 @@ def run(paths: Paths, given: Given) -> int:
         return converse(paths, record, ours, interactive=interactive, close=interactive, own=True)
 
 
-def _start(paths: Paths, record: Record, client: socket.socket | None) -> None:
+def _start(paths: Paths, record: Record, client: Socket | None) -> None:
     """A container that could not start was made for nothing."""
     try:
         start(paths, record, client=client)

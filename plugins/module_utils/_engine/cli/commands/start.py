@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import socket
-
 from ...container import record as records
 from ...container.start import start
 from ...errors import Conflict
+from ...kernel import sockets
 from ..attaching import check_terminal, converse, say_size
 from ..options import Command, Option, UsageError
 from ..several import Several
@@ -54,7 +53,7 @@ def _attached(paths: Paths, name: str, *, interactive: bool) -> int:
     interactive = interactive and record.spec.interactive
     if record.spec.tty and interactive:
         check_terminal()
-    ours, theirs = socket.socketpair()
+    ours, theirs = sockets.pair(sockets.SOCK_STREAM)
     with ours:
         with theirs:
             if record.spec.tty:
