@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,7 +56,7 @@ def entries(draw: st.DrawFn) -> Entry:
     return entry
 
 
-def facts(entry: Entry) -> tuple[object, ...]:
+def facts(entry: Entry) -> tuple[Any, ...]:
     names = ("path", "kind", "mode", "uid", "gid", "mtime", "size", "link", "rdev", "xattrs", "extents")
     return tuple(getattr(entry, name) for name in names)
 

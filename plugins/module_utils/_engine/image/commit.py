@@ -10,7 +10,7 @@ import time
 
 from ..errors import from_os
 from ..plan import Plan, Step
-from ..storage import fingerprint, layers, layout
+from ..storage import collect, fingerprint, layers, layout
 from ..storage.blobs import path_of
 from ..storage.staging import Staging
 from ..storage.upper import Changes
@@ -82,6 +82,8 @@ def plan_commit(
     Times later than the image's `created` become it: when a file was written differs from run to run, what it is does not.
     """
     name = parse(spec.name).name
+    if not check:
+        collect.recover(paths)
     with contextlib.ExitStack() as held:
         if os.path.isdir(paths.locks):
             held.enter_context(name_lock(paths, name))

@@ -35,24 +35,28 @@ def platform() -> dict[str, str]:
 
 
 def show_created(nanoseconds: int) -> str:
-    """RFC 3339 in whole seconds, rounded up, so that nothing in the image is newer than it."""
+    """RFC 3339 in UTC, with a fraction where there is one."""
     import time
 
-    seconds = min(max(-(-nanoseconds // SECOND), 0), _LATEST)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    seconds, fraction = divmod(min(max(nanoseconds, 0), _LATEST * SECOND), SECOND)
+    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}{digits}Z"
 
 
 def read_created(text: str) -> int:
-    """The inverse, in nanoseconds; any RFC 3339 time in UTC, its fraction rounded up. 0 for anything else."""
+    """The inverse, in nanoseconds; digits beyond them are cut off. 0 for what is no RFC 3339 time in UTC."""
     import calendar
     import time
 
-    head, tail = text[:19], text[19:]
+    whole, _, fraction = text[:-1].partition(".")
+    digits = (fraction + "0" * 9)[:9]
+    if not text.endswith("Z") or not (digits.isascii() and digits.isdigit()):
+        return 0
     try:
-        seconds = calendar.timegm(time.strptime(head, "%Y-%m-%dT%H:%M:%S"))
+        seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
     except ValueError:
         return 0
-    return (seconds + (1 if tail.strip(".0Z") else 0)) * SECOND
+    return seconds * SECOND + int(digits)
 
 
 def read_options(params: dict[str, Any]) -> dict[str, Any]:

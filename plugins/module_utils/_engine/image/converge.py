@@ -9,7 +9,7 @@ import os
 import time
 
 from ..answer import Answer
-from ..errors import InvalidSpec, from_os
+from ..errors import Damaged, InvalidSpec, from_os
 from ..plan import Plan, Step
 from ..storage import collect, layout
 from ..storage.limits import Limits
@@ -115,6 +115,8 @@ def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> A
     if spec.rootfs is None and spec.bootstrap is None:
         if there is None:
             raise missing(spec.name)
+        if not facts.is_intact(paths, there):
+            raise Damaged(f"image {reference.name} lacks a part in the store: make it again, from rootfs or bootstrap")
         state = facts.state_before(paths, reference.name, there)
         return Answer(before=state, after=state, result={"image": facts.describe(paths, there)})
     source: Source = Busybox() if spec.rootfs is None else open_rootfs(paths, spec.rootfs)
@@ -123,13 +125,15 @@ def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> A
         try:
             made = _make(paths, spec, source, there, place)
             plan = _plan(paths, reference.name, there, made, place)
-            plan.apply() if not check else None
+            if not check:
+                plan.apply()
             if not check and not plan.changed and there and source_of(there) != made.source:
                 remember(paths, reference.name, made.documents.digest, made.source)
         except OSError as error:
             raise from_os(error, f"make image {reference.name}") from error
     now = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
-    image = facts.describe(paths, now) if now and now["digest"] == made.documents.digest else {}
+    is_there = now is not None and now["digest"] == made.documents.digest and facts.is_intact(paths, now)
+    image = facts.describe(paths, now) if now and is_there else {}
     return Answer(
         changed=plan.changed,
         before=plan.before,

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from ..answer import Answer
-from ..errors import Conflict
+from ..errors import Conflict, InvalidSpec
 from ..plan import Plan, Step
 from ..storage import collect, layout
+from ..storage.staging import Staging
 from . import facts
 from .add import without_name
-from .resolve import find, read_document
+from .reference import parse
+from .resolve import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,13 +31,12 @@ def _plan(paths: Paths, reference: str, *, force: bool) -> Plan:
     descriptors = layout.read_index(paths)
     found = find(paths, descriptors, reference)
     if found is None:
-        state = facts.absent(reference)
+        state = facts.absent(parse(reference).name if is_name(reference) else reference)
         return Plan(before=state, after=state)
     going = _going(descriptors, found, reference, force=force)
     _check_unused(paths, descriptors, going, force=force)
     name = layout.name_of(found) or reference
-    ident = read_document(paths, found["digest"])["config"]["digest"]
-    before = facts.state_of(name, found["digest"], ident, read_document(paths, ident))
+    before = facts.state_before(paths, name, found)
     return Plan(
         before=before,
         after=facts.absent(name),
@@ -44,9 +45,7 @@ def _plan(paths: Paths, reference: str, *, force: bool) -> Plan:
 
 
 def _going(descriptors: list[Descriptor], found: Descriptor, reference: str, *, force: bool) -> list[Descriptor]:
-    name = layout.name_of(found)
-    by_name = name is not None and not found["digest"].startswith(reference) and not reference.startswith("sha256:")
-    if by_name and "@" not in reference and find_by_name(descriptors, reference):
+    if is_name(reference) and layout.name_of(found) == parse(reference).name:
         return [found]
     going = [item for item in descriptors if item["digest"] == found["digest"]]
     if len(going) > 1 and not force:
@@ -55,16 +54,13 @@ def _going(descriptors: list[Descriptor], found: Descriptor, reference: str, *, 
     return going
 
 
-def find_by_name(descriptors: list[Descriptor], reference: str) -> bool:
-    """Whether the index has that very name."""
-    from ..errors import InvalidSpec
-    from .reference import parse
-
+def is_name(reference: str) -> bool:
+    """Whether it can be read as a name."""
     try:
-        wanted = parse(reference)
+        parse(reference)
     except InvalidSpec:
         return False
-    return any(layout.name_of(item) == wanted.name for item in descriptors)
+    return True
 
 
 def _check_unused(paths: Paths, descriptors: list[Descriptor], going: list[Descriptor], *, force: bool) -> None:
@@ -79,7 +75,8 @@ def _check_unused(paths: Paths, descriptors: list[Descriptor], going: list[Descr
 
 
 def _apply(paths: Paths, going: list[Descriptor]) -> None:
-    with layout.changing(paths):
+    # Killed after the index is written, this leaves something in staging: by it the next command knows to collect.
+    with Staging(paths, "removal"), layout.changing(paths):
         descriptors = [without_name(item) if item in going else item for item in layout.read_index(paths)]
         layout.write_index(paths, collect.without_unused(paths, descriptors))
         collect.collect(paths)

@@ -9,7 +9,7 @@ from ..errors import EngineError, NotFound
 from ..records import read_record
 from . import blobs, documents, layout
 from .digests import chain, hex_of
-from .staging import Staging, sweep
+from .staging import Staging, has_dead, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def recover(paths: Paths) -> None:
     """Clean up after commands that died: their staging, and what they had moved into the store without naming it.
 
-    Costs one listdir when nobody died. Takes `layout.changing` otherwise.
+    Costs one listdir when nobody died. Takes `layout.changing` otherwise. Whoever changes the store has something in staging
+    meanwhile; it goes last, so that a recovery that dies too is made up for as well.
     """
-    if sweep(paths):
+    if has_dead(paths):
         with layout.changing(paths):
             collect(paths)
+        sweep(paths)
 
 
 def used_by_containers(paths: Paths) -> dict[str, list[str]]:
@@ -62,23 +64,23 @@ def collect(paths: Paths) -> int:
 
     Gives up without removing anything when an image can't be read: then it is not known what it needs.
     """
-    descriptors = layout.read_index(paths)
-    remaining = without_unused(paths, descriptors)
-    if len(remaining) != len(descriptors):
-        layout.write_index(paths, remaining)
-    try:
-        blob_names, layer_names = _marked(paths, remaining)
-    except EngineError:
-        return 0
-    count = 0
     with Staging(paths, "collected") as place:
+        descriptors = layout.read_index(paths)
+        remaining = without_unused(paths, descriptors)
+        if len(remaining) != len(descriptors):
+            layout.write_index(paths, remaining)
+        try:
+            blob_names, layer_names = _marked(paths, remaining)
+        except EngineError:
+            return 0
+        count = 0
         for directory, marked in ((paths.layers, layer_names), (paths.blobs, blob_names)):
             for name in os.listdir(directory):
                 if name not in marked:
                     os.rename(f"{directory}/{name}", f"{place.path}/{name}-{count}")
                     count += 1
         _remove_scratch(paths, place)
-    return count
+        return count
 
 
 def _marked(paths: Paths, descriptors: list[Descriptor]) -> tuple[set[str], set[str]]:

@@ -59,32 +59,52 @@ class Staging:
         os.close(descriptor)
 
 
+def has_dead(paths: Paths) -> bool:
+    """Whether a command that died has left something in staging."""
+    for path in _entries(paths):
+        descriptor = _claim_dead(path)
+        if descriptor >= 0:
+            os.close(descriptor)
+            return True
+    return False
+
+
 def sweep(paths: Paths) -> int:
     """Remove what dead commands left in staging; return how many things that were. Live ones are not touched."""
-    try:
-        names = os.listdir(paths.staging)
-    except FileNotFoundError:
-        return 0
-    return sum(_sweep_one(paths.staging, name) for name in names)
+    count = 0
+    for path in _entries(paths):
+        descriptor = _claim_dead(path)
+        if descriptor < 0:
+            continue
+        above = os.open(paths.staging, _DIRECTORY)
+        try:
+            remove_tree(above, os.fsencode(os.path.basename(path)))
+            count += 1
+        finally:
+            os.close(above)
+            os.close(descriptor)
+    return count
 
 
-def _sweep_one(staging: str, name: str) -> int:
+def _entries(paths: Paths) -> list[str]:
     try:
-        descriptor = os.open(f"{staging}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return [f"{paths.staging}/{name}" for name in os.listdir(paths.staging)]
     except FileNotFoundError:
-        return 0
+        return []
+
+
+def _claim_dead(path: str) -> int:
+    """A descriptor that holds the lock of a dead command's entry, or -1 for a live one's."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        return 0
-    above = os.open(staging, _DIRECTORY)
-    try:
-        remove_tree(above, os.fsencode(name))
-    finally:
-        os.close(above)
-        os.close(descriptor)
-    return 1
+        return -1
+    return descriptor
 
 
 def remove_tree(above: int, name: bytes) -> None:

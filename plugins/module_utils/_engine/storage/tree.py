@@ -14,6 +14,7 @@ from .entries import (
     DIRECTORY,
     FILE,
     HARDLINK,
+    SECOND,
     SOCKET,
     SYMLINK,
     Entry,
@@ -98,7 +99,7 @@ class Reader:
         self._newest = newest
 
     def entry(self, node: Node) -> Entry | None:
-        """The entry of a node, its content not yet read; None for a socket. Times later than `newest` become `newest`."""
+        """The entry of a node, its content not yet read; None for a socket. Times later than `newest` become its whole second."""
         status = node.stat
         kind = stat.S_IFMT(status.st_mode)
         if kind == SOCKET:
@@ -126,7 +127,9 @@ class Reader:
         return entry
 
     def _described(self, path: bytes, kind: int, status: os.stat_result) -> Entry:
-        mtime = status.st_mtime_ns if self._newest is None else min(status.st_mtime_ns, self._newest)
+        mtime = status.st_mtime_ns
+        if self._newest is not None and mtime > self._newest:
+            mtime = self._newest - self._newest % SECOND
         return Entry(path, kind, mode=stat.S_IMODE(status.st_mode), uid=status.st_uid, gid=status.st_gid, mtime=mtime)
 
     def _open_file(self, node: Node, entry: Entry) -> None:

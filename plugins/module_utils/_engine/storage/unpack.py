@@ -201,6 +201,7 @@ class Unpacker:
         name = self._enter(entry.path)
         try:
             os.mknod(name, stat.S_IFCHR, 0, dir_fd=self._parent_fd)
+            os.utime(name, ns=(0, 0), dir_fd=self._parent_fd, follow_symlinks=False)
         except FileExistsError:
             if stat.S_ISDIR(os.stat(name, dir_fd=self._parent_fd, follow_symlinks=False).st_mode):
                 self._with_directory(entry.path, _mark_opaque)

@@ -40,8 +40,8 @@ class Changes:
     """Iterate over it once for the entries, parents first. `skipped` then has the sockets that no layer can hold.
 
     `lowers` are the image's trees, topmost first. `ignore` are paths (no leading slash) that the engine made as mount points: left
-    out while they are empty and the image lacks them. `newest` (ns) is what later times become: a time says when a host did
-    something, which would make the layer differ on every run.
+    out while they are empty and the image lacks them. Times later than `newest` (ns) become its whole second: such a time says
+    when a host did something, which would make the layer differ on every run.
     """
 
     def __init__(self, upper: int, *, lowers: tuple[str, ...], ignore: tuple[bytes, ...], newest: int) -> None:
