@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..container.stop import send
+from ..container.signalling import send
 from ..errors import EngineError, InvalidSpec
 from ..kernel import signals as signal
 from . import say, terminal

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 
-from ..container.create import create
-from ..container.normalise import normalise
 from ..errors import Conflict, InvalidSpec, NotFound, from_os
 from .naming import new_name
 from .options import Option
@@ -66,6 +64,9 @@ _LISTS = {
 
 def make(paths: Paths, given: Given) -> Record:
     """The container that the command line describes. Without --name it gets a name that is free."""
+    from ..container.create import create
+    from ..container.normalise import normalise
+
     params = parameters(given)
     name = given.text("name")
     while True:

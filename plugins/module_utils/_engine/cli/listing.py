@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..container.bundling import command_of
+from ..container.processes import command_of
 from ..errors import EngineError
 from ..image.resolve import resolve
 from ..network import attach

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images come from what is at hand, and from what a container changed."""
+
+from __future__ import annotations
+
+import io
+import json
+import pathlib
+import tarfile
+
+from .conftest import Berth
+
+
+def archive() -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as tar:
+        member = tarfile.TarInfo("hello")
+        member.size = 3
+        tar.addfile(member, io.BytesIO(b"hi\n"))
+    return target.getvalue()
+
+
+def test_a_directory_a_tar_and_standard_input(berth: Berth, tmp_path: pathlib.Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "hello").write_text("hi\n")
+    assert berth.ok("import", str(tree), "from-tree", "--cmd", "cat /hello").startswith("sha256:")
+    assert berth.ok("import", "tree", "from-here", cwd=tmp_path).startswith("sha256:")
+    (tmp_path / "x.tar").write_bytes(archive())
+    from_file = berth.ok("import", str(tmp_path / "x.tar"), "from-tar:1")
+    assert berth.ok("import", "-", "from-stdin", input=archive()) == from_file
+    listed = berth.ok("images")
+    assert all(name in listed for name in ("from-tree", "from-here", "from-tar", "from-stdin"))
+    assert json.loads(berth.ok("inspect", "from-tree"))[0]["config"]["Cmd"] == ["cat", "/hello"]
+    assert berth.ok("rmi", "from-tree", "from-here", "from-tar:1", "from-stdin").split()[2] == "from-tar:1"
+    assert "from-" not in berth.ok("images")
+
+
+def test_what_is_no_image(berth: Berth, tmp_path: pathlib.Path) -> None:
+    assert berth("import", "/nowhere", "x").returncode == 66
+    assert berth("import", "-", "x", input=b"no tar at all" * 1000).returncode == 65
+    assert berth("import", "x").returncode == 64
+    assert (
+        berth("rmi", "nobody").stderr
+        == b"berth: image 'nobody' is not on this host: berth images lists those there are\n"
+    )
+    assert berth("rmi", "nobody").returncode == 66
+    assert "x " not in berth.ok("images")
+
+
+def test_diff_and_commit(berth: Berth) -> None:
+    script = "rm /etc/passwd; echo 1 > /etc/new; mkdir -p /srv/a; ln -s /etc /srv/link; rm -r /root; mkdir /root"
+    assert berth("run", "--network", "none", "--name", "changed", "base", "sh", "-c", script).returncode == 0
+    assert berth.ok("diff", "changed").splitlines() == [
+        "C /etc", "A /etc/new", "D /etc/passwd", "C /root", "C /srv", "A /srv/a", "A /srv/link",
+    ]  # fmt: skip
+    ident = berth.ok("commit", "-m", "a message", "-c", 'CMD ["cat", "/etc/new"]', "changed", "made")
+    assert ident == berth.ok("commit", "-m", "a message", "-c", 'CMD ["cat", "/etc/new"]', "changed", "made")
+    assert berth.once("made").stdout == b"1\n"
+    assert berth("rmi", "base").returncode == 73
+    berth.ok("rm", "changed")
+    berth.ok("rmi", "made")
+
+
+def test_diff_of_a_container_that_did_nothing(berth: Berth) -> None:
+    berth.start("--name", "idle", "base", "sleep", "100")
+    assert berth.ok("diff", "idle") == ""
