@@ -11,13 +11,16 @@ from ..errors import Conflict, NotFound
 from ..locks import DirectoryLock, Lock
 from ..paths import Paths
 from ..records import read_record, sync_directory, write_record
-from ..runtime.state import State, observe
+from ..runtime.state import State, observe, supervisor_of
 from ..values import Value
 from .spec import Spec, from_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A supervisor needs some 50 ms from its container's end until it has written it down.
+_RECORDING = 5.0
 
 
 class Record(Value):
@@ -38,8 +41,16 @@ class Record(Value):
         return self.spec.name
 
     def state(self, paths: Paths) -> State:
-        """What the files and the kernel say now."""
-        return observe(paths.container(self.id), paths.container_run(self.id))
+        """What the files and the kernel say now; an end that its supervisor is about to record is waited for."""
+        home, run = paths.container(self.id), paths.container_run(self.id)
+        now, end = observe(home, run), time.monotonic() + _RECORDING
+        while now.unseen and time.monotonic() < end:
+            expected = supervisor_of(run)
+            now = observe(home, run)
+            if not expected:
+                break
+            time.sleep(0.002)
+        return now
 
 
 def find(paths: Paths, reference: str) -> Record:
