@@ -57,7 +57,7 @@ def prepare_directory(path: str) -> None:
         raise EngineError(f"working_dir {path} is not a directory in the container") from None
     except OSError as error:
         if error.errno != errno.EROFS:
-            raise
+            raise EngineError(f"working_dir {path} can't be made in the container: {error.strerror}") from error
 
 
 def _enter_directory(path: str) -> None:
