@@ -145,3 +145,10 @@ def test_a_supervisor_that_is_killed_is_noticed(berth: Berth) -> None:
     os.kill(supervisor_of(f"{berth.paths.run}/containers/{directory}"), signal.SIGKILL)
     assert program.wait(PATIENCE) == 125
     assert b"the supervisor of container lost was killed" in program.stderr.read()
+
+
+def test_what_a_killed_command_left_is_cleaned_up(berth: Berth) -> None:
+    left = f"{berth.paths.staging}/container-{'0' * 64}"
+    os.makedirs(f"{left}/upper")
+    assert berth.once("base", "true").returncode == 0
+    assert not os.path.exists(left)

@@ -67,6 +67,7 @@ def make(paths: Paths, given: Given) -> Record:
     from ..container.create import create
     from ..container.normalise import normalise
 
+    _clean_up(paths)
     params = parameters(given)
     name = given.text("name")
     while True:
@@ -76,6 +77,14 @@ def make(paths: Paths, given: Given) -> Record:
         except Conflict:
             if name is not None:
                 raise
+
+
+def _clean_up(paths: Paths) -> None:
+    """After commands that were killed; nearly always there is nothing, and nothing to import."""
+    if os.listdir(paths.staging) or os.listdir(paths.replacing):
+        from ..container.recover import recover
+
+        recover(paths)
 
 
 def parameters(given: Given) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
+
+from .. import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _count_lines(file: BinaryIO) -> int:
 def parse(raw: bytes) -> Line | None:
     """A line of Docker's json-file format; None for one that a crash cut."""
     try:
-        fields = json.loads(raw)
+        fields = jsontext.loads(raw)
         return Line(fields["stream"], fields["log"], fields["time"])
     except (ValueError, KeyError, TypeError):
         return None

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ...container import stop
+from ...container.signalling import send
+from ...container.stop import stop
 from ...errors import Conflict
 from ..options import Command, Option
 from ..several import Several
@@ -34,8 +35,8 @@ def run(paths: Paths, given: Given) -> int:
 
 def _send(paths: Paths, record: Record, number: str) -> None:
     if number in ("SIGKILL", "9"):
-        sent = bool(stop.stop(paths, (record,), signal_name="SIGKILL"))
+        sent = bool(stop(paths, (record,), signal_name="SIGKILL"))
     else:
-        sent = stop.send(paths, record, number)
+        sent = send(paths, record, number)
     if not sent:
         raise Conflict(f"container {record.name} does not run: berth start starts it")
