@@ -416,3 +416,10 @@ def test_skopeo_reads_and_copies_the_store(paths: Paths, tree: str, tmp_path: pa
         check=True,
     )
     assert (tmp_path / "copy/blobs/sha256" / image.digest[7:]).is_file()
+
+
+def test_force_reads_the_source_again(paths: Paths, tree: str) -> None:
+    converge(paths, name="base", rootfs=tree)
+    layer = pathlib.Path(resolve(paths, "base").layers[0])
+    assert not container_image(paths, {"name": "base", "rootfs": tree, "force": True}, check=False).changed
+    assert layer.is_dir()

@@ -15,6 +15,8 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage.staging import (
     Staging,
+    has_dead,
+    remove_dead,
     remove_tree,
     sweep,
 )
@@ -38,7 +40,9 @@ def test_whatever_is_left_in_it_goes(paths: Paths) -> None:
 
 def test_a_sweep_leaves_the_living_alone(paths: Paths) -> None:
     with Staging(paths, "test") as place:
-        assert sweep(paths) == 0
+        assert not has_dead(paths)
+        assert remove_dead(paths) == 0
+        sweep(paths)
         assert os.path.isdir(place.path)
 
 
@@ -58,7 +62,8 @@ def test_a_sweep_takes_what_a_killed_command_left(paths: Paths) -> None:
     )
     assert done.returncode == -signal.SIGKILL
     assert len(os.listdir(paths.staging)) == 1
-    assert sweep(paths) == 1
+    assert has_dead(paths)
+    assert remove_dead(paths) == 1
     assert os.listdir(paths.staging) == []
 
 

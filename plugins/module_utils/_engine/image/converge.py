@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 
 class Spec(Value):
-    """What the user asked for. `options` are the OCI config fields that were given."""
+    """What the user asked for. `options` are the OCI config fields that were given. `force`: read the source again even
+    though nothing points to a change; remove the image even though it is in use."""
 
     name: str
     state: str = "present"
@@ -145,7 +146,9 @@ def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> A
 
 def _make(paths: Paths, spec: Spec, source: Source, there: Descriptor | None, place: Staging | None) -> Made:
     noted, print_now = source_of(there), source.fingerprint()
-    known = bool(print_now) and noted.get("key") == source.key and noted.get("fingerprint") == print_now
+    known = (
+        bool(print_now) and not spec.force and noted.get("key") == source.key and noted.get("fingerprint") == print_now
+    )
     layer: Layer | None = None
     if known and there and facts.is_intact(paths, there):
         digest, size, newest = noted["layer"], noted["size"], noted["newest"]

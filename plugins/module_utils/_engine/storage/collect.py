@@ -9,7 +9,7 @@ from ..errors import EngineError, NotFound
 from ..records import read_record
 from . import blobs, documents, layout
 from .digests import chain, hex_of
-from .staging import Staging, has_dead, sweep
+from .staging import Staging, has_dead, remove_dead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def recover(paths: Paths) -> None:
     if has_dead(paths):
         with layout.changing(paths):
             collect(paths)
-        sweep(paths)
+        remove_dead(paths)
 
 
 def used_by_containers(paths: Paths) -> dict[str, list[str]]:

@@ -69,7 +69,15 @@ def has_dead(paths: Paths) -> bool:
     return False
 
 
-def sweep(paths: Paths) -> int:
+def sweep(paths: Paths) -> None:
+    """Clean up after commands that died: what they left in staging, and what they moved into the store without naming it."""
+    # To remove the one without collecting the other would take away the sign that there is something to collect.
+    from .collect import recover
+
+    recover(paths)
+
+
+def remove_dead(paths: Paths) -> int:
     """Remove what dead commands left in staging; return how many things that were. Live ones are not touched."""
     count = 0
     for path in _entries(paths):
