@@ -8,6 +8,7 @@ from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
 from ..security import capabilities, masks
+from .processes import command_of, environment_of, hostname_of, process_of
 from .record import Record
 from .spec import Spec
 
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
     from ..image.resolve import Image
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIDS = 2048
-_NOFILE = (1024, 524_288)
 _FILES = ("hosts", "hostname", "resolv.conf")
 
 
@@ -27,32 +26,6 @@ def limits_of(spec: Spec) -> Limits:
     """The limits that the kernel is to hold: what was asked for, and a bound on processes for everybody."""
     pids = _PIDS if spec.pids_limit is None else spec.pids_limit
     return Limits(memory=spec.memory, cpus=spec.cpus, pids=None if pids < 0 else pids)
-
-
-def command_of(spec: Spec, config: dict[str, Any]) -> tuple[str, ...]:
-    """Entrypoint and command as Docker combines them: an entrypoint of the user's own drops the image's command."""
-    entrypoint = spec.entrypoint if spec.entrypoint is not None else tuple(config.get("Entrypoint") or ())
-    command = spec.command
-    if command is None:
-        command = () if spec.entrypoint is not None else tuple(config.get("Cmd") or ())
-    return entrypoint + command
-
-
-def environment_of(spec: Spec, config: dict[str, Any], hostname: str) -> tuple[str, ...]:
-    """NAME=value pairs: defaults, then the image's, then the user's; nothing of the host's."""
-    merged = {"PATH": _PATH, "HOSTNAME": hostname}
-    if spec.tty:
-        merged["TERM"] = "xterm"
-    for pair in config.get("Env") or ():
-        name, _, value = pair.partition("=")
-        merged[name] = value
-    merged.update(spec.env)
-    return tuple(f"{name}={value}" for name, value in merged.items())
-
-
-def hostname_of(record: Record) -> str:
-    """The name that the container sees as its host's."""
-    return record.spec.hostname or record.id[:12]
 
 
 def binds_of(spec: Spec) -> tuple[mounts.Bind, ...]:
@@ -114,24 +87,6 @@ def _config(record: Record, config: dict[str, Any], *, own_network: bool, home: 
     }
 
 
-def process_of(
-    spec: Spec, config: dict[str, Any], held: tuple[str, ...], *, args: tuple[str, ...], env: tuple[str, ...]
-) -> dict[str, Any]:
-    """config.json's "process": the same for a container's first process and for those that join it."""
-    names = [f"CAP_{name}" for name in held]
-    return {
-        "terminal": spec.tty,
-        "user": {"uid": 0, "gid": 0, "umask": 0o022},
-        "args": list(args),
-        "env": list(env),
-        "cwd": spec.working_dir or config.get("WorkingDir") or "/",
-        "capabilities": {"bounding": names, "effective": names, "permitted": names, "inheritable": [], "ambient": []},
-        "rlimits": _rlimits(),
-        "noNewPrivileges": not spec.privileged,
-        "oomScoreAdj": 0,
-    }
-
-
 def _mounts(spec: Spec, *, own_network: bool, home: str) -> tuple[dict[str, Any], ...]:
     files = tuple(mounts.Bind(source=f"{home}/bundle/{name}", target=f"/etc/{name}") for name in _FILES)
     tmpfs = tuple(
@@ -151,14 +106,6 @@ def _last_of_each(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], 
 
 def _pairs(spec: Spec) -> tuple[tuple[str, str], ...]:
     return tuple((text.partition(":")[0], text.partition(":")[2]) for text in spec.tmpfs)
-
-
-def _rlimits() -> list[dict[str, Any]]:
-    return [
-        {"type": "RLIMIT_NOFILE", "soft": _NOFILE[0], "hard": _NOFILE[1]},
-        # core_pattern pipes run as the host's root.
-        {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
-    ]
 
 
 def _linux(record: Record, *, own_network: bool) -> dict[str, Any]:

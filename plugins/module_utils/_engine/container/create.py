@@ -15,7 +15,8 @@ from ..security import idranges
 from ..storage.staging import Staging
 from ..undo import Undo
 from . import record as records
-from .bundling import binds_of, command_of, limits_of
+from .bundling import binds_of, limits_of
+from .processes import command_of
 from .record import Record
 from .spec import Spec
 

@@ -14,7 +14,7 @@ from ..runtime import joining
 from ..security import capabilities
 from ..values import Value
 from . import record as records
-from .bundling import environment_of, hostname_of, process_of
+from .processes import environment_of, hostname_of, process_of
 from .record import Record
 
 TYPE_CHECKING = False

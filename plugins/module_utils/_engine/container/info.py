@@ -10,7 +10,7 @@ from ..network.ports import show_port
 from ..paths import Paths
 from ..runtime.logfile import timestamp
 from . import record as records
-from .bundling import hostname_of
+from .processes import hostname_of
 from .record import Record
 
 TYPE_CHECKING = False

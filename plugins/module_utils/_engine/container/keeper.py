@@ -15,36 +15,47 @@ if TYPE_CHECKING:
 def fork_supervisor(paths: Paths) -> Nursling:
     """A supervisor for the next `start`: worth forking early, while the spec and the image are still to be read."""
     paths.prepare()
-    return prepare(make_hooks, group.shelter(hierarchy.mounted(), paths.cgroup))
+    return prepare(make_hooks, get_ready, group.shelter(hierarchy.mounted(), paths.cgroup))
+
+
+def get_ready() -> None:
+    """Import what the hooks need, while there is nothing else to do."""
+    from . import record, release  # noqa: F401
 
 
 def make_hooks(root: str, ident: str) -> Hooks:
     """The duties of the supervisor of container `ident`; what they need is imported when they are due."""
     from ..runtime.supervisor import Hooks
 
-    paths, links = Paths(root), []
+    paths = Paths(root)
+    links: list[str] = []
+    rubbish: list[str] = []
 
     def release() -> bool:
-        from ..network import attach
         from . import release as room
         from .record import load
 
-        if attach.attachment_of(paths, ident):
+        record = load(paths, ident)
+        if record.spec.network_mode == "bridge":
             links.append(ident)
-        return room.release(paths, load(paths, ident), ended=True)
+        return room.release(paths, record, ended=True)
 
     def finish() -> None:
         from .record import load
-        from .release import discard
+        from .release import withdraw
 
         record = load(paths, ident)
         if record.spec.auto_remove:
-            discard(paths, record)
+            rubbish.append(withdraw(paths, record))
 
     def settle() -> None:
-        from ..network import attach
+        from .release import delete
 
         for link in links:
+            from ..network import attach
+
             attach.finish_release(link)
+        for trash in rubbish:
+            delete(trash)
 
     return Hooks(release=release, finish=finish, settle=settle)

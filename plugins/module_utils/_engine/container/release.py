@@ -9,7 +9,7 @@ import time
 from ..cgroup import group, hierarchy
 from ..errors import NotFound
 from ..locks import DirectoryLock
-from ..network import attach
+from ..network import modes
 from ..paths import Paths
 from ..runtime import state
 from ..security import idranges
@@ -26,7 +26,10 @@ def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
 
     With `ended` the processes are known to be gone, and the kernel is left to take down the link that went with them.
     """
-    attach.release(paths, record.id, ended=ended)
+    if record.spec.network_mode == modes.BRIDGE:
+        from ..network import attach  # a third of the imports of a start, for nothing where there is no bridge
+
+        attach.release(paths, record.id, ended=ended)
     here, parent = hierarchy.mounted(), paths.cgroup
     killed = group.was_oom_killed(here, parent, record.id)
     group.remove(group.directories(here, parent, record.id))
@@ -35,13 +38,25 @@ def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
 
 def discard(paths: Paths, record: Record) -> None:
     """Take the container out of the world and delete its files. The caller knows that it does not run. Idempotent."""
+    delete(withdraw(paths, record))
+
+
+def withdraw(paths: Paths, record: Record) -> str:
+    """Take the container out of the world: the directory that is left to delete, "" when it was gone already."""
     try:
         trash = records.withdraw(paths, record)
     except FileNotFoundError:
-        return
+        return ""
     if record.id_start is not None:
         idranges.release(paths, record.id, record.id_start)
-    above = os.open(paths.staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return trash
+
+
+def delete(trash: str) -> None:
+    """Delete what `withdraw` left. Idempotent."""
+    if not trash:
+        return
+    above = os.open(os.path.dirname(trash), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         remove_tree(above, os.path.basename(trash).encode())
     finally:

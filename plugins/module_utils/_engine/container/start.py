@@ -9,15 +9,15 @@ from ..cgroup import group, hierarchy
 from ..cgroup.hierarchy import Hierarchy
 from ..errors import Conflict, NotFound, from_os
 from ..image.resolve import resolve
-from ..network import attach, modes, resolv
-from ..network.ports import parse_ports
+from ..network import modes, resolv
 from ..paths import Paths
 from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
 from . import record as records
-from .bundling import compile_bundle, hostname_of, limits_of
+from .bundling import compile_bundle, limits_of
 from .keeper import fork_supervisor
+from .processes import hostname_of
 from .record import Record
 from .release import bury, claim, release
 
@@ -46,7 +46,8 @@ def start(paths: Paths, record: Record, *, client: Socket | None = None, supervi
                 paths.container_run(record.id),
                 claim=held.fileno(),
                 client=client,
-                meanwhile=lambda pid: _connect(paths, attachment, pid),
+                meanwhile=lambda: _get_ready(attachment),
+                connect=lambda pid: _connect(paths, attachment, pid),
             )
 
 
@@ -81,12 +82,24 @@ def _prepare(paths: Paths, record: Record) -> Attachment | None:
     return attachment
 
 
+def _get_ready(attachment: Attachment | None) -> None:
+    if attachment:
+        from ..network import attach
+
+        attach.warm()
+
+
 def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
     if attachment:
+        from ..network import attach
+
         attach.connect(paths, attachment, pid)
 
 
 def _reserve(paths: Paths, record: Record) -> Attachment:
+    from ..network import attach
+    from ..network.ports import parse_ports
+
     ports = parse_ports(record.spec.published_ports)
     return attach.reserve(paths, record.id, record.name, hostname_of(record), ports)
 

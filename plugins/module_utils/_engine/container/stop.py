@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import os
-
-from ..errors import EngineError, KernelError, NotFound
+from ..errors import EngineError, NotFound
 from ..image.resolve import resolve
-from ..kernel import process, signals
 from ..paths import Paths
 from ..runtime import state
 from ..runtime.waiting import wait_for_end
@@ -15,6 +12,7 @@ from ..undo import Undo
 from . import record as records
 from .record import Record
 from .release import bury
+from .signalling import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,22 +56,6 @@ def kill(paths: Paths, record: Record) -> None:
     """SIGKILL, and wait until everything is released. The caller holds the container's lock."""
     send(paths, record, "SIGKILL")
     _settle(paths, (record,))
-
-
-def send(paths: Paths, record: Record, name: str) -> bool:
-    """Send a signal (a name, or a number as text) to the container's first process; False when it is gone."""
-    now = record.state(paths)
-    if now.status != "running":
-        return False
-    number = signals.number_of(name)
-    try:
-        fd = process.open_pidfd(now.pid)
-    except KernelError:
-        return False
-    try:
-        return process.send_signal(fd, number)
-    finally:
-        os.close(fd)
 
 
 def _by_patience(records: tuple[Record, ...], timeout: float | None) -> list[tuple[float, tuple[Record, ...]]]:

@@ -21,18 +21,20 @@ def launch(
     *,
     claim: int,
     client: Socket | None = None,
-    meanwhile: Callable[[int], object],
+    meanwhile: Callable[[], object],
+    connect: Callable[[int], object],
 ) -> int:
     """The pid of the first process of the container whose saved bundle is in `directory` and `run`; it runs its command by now.
 
-    `meanwhile(pid)` is called once the namespaces exist, while the root is being built, to connect the network. The
-    supervisor keeps the descriptor `claim`. `client` is attached before anything can be written. Errors are EngineErrors;
-    nothing is left running then.
+    `meanwhile()` is called while the namespaces are being made, to get ready for `connect(pid)`, which is called once they
+    exist, while the root is being built. The supervisor keeps the descriptor `claim`. `client` is attached before anything
+    can be written. Errors are EngineErrors; nothing is left running then.
     """
     fds = (claim, client.fileno()) if client else (claim,)
     try:
         link.send(supervisor.link, "bundle", {"directory": directory, "run": run}, fds)
-        return _follow(supervisor.link, meanwhile)
+        meanwhile()
+        return _follow(supervisor.link, connect)
     except BaseException:
         supervisor.link.close()
         os.waitpid(supervisor.pid, 0)
@@ -41,9 +43,9 @@ def launch(
         supervisor.link.close()
 
 
-def _follow(starter: Socket, meanwhile: Callable[[int], object]) -> int:
+def _follow(starter: Socket, connect: Callable[[int], object]) -> int:
     created, _fds = link.receive(starter, "created")
-    meanwhile(int(created["pid"]))
+    connect(int(created["pid"]))
     link.send(starter, "go")
     link.receive(starter, "started")
     return int(created["pid"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 import time
@@ -87,6 +88,8 @@ class Supervisor:
                 os.close(fd)
         self._join_cgroups()
         link.send(self._init, "grouped")
+        if bundle.names_dir:
+            from . import names  # noqa: F401  (imported now, while the first process works)
         made, terminal = link.receive(self._init, "ready")
         if terminal:
             self._take_terminal(terminal[0])
@@ -297,10 +300,10 @@ def _accept(listener: Socket, relay: Relay) -> None:
     relay.attach(end)
 
 
-def main(starter: Socket, make_hooks: MakeHooks, groups: tuple[str, ...]) -> int:
-    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status."""
+def main(starter: Socket, make_hooks: MakeHooks, mover: int) -> int:
+    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status. `mover` is a child to reap."""
+    gc.enable()
     _detach({starter.fileno()})
-    mover = _move_into(groups)
     try:
         fields, fds = link.receive(starter, "bundle")
     except EngineError:
@@ -321,26 +324,6 @@ def main(starter: Socket, make_hooks: MakeHooks, groups: tuple[str, ...]) -> int
     supervisor.run(client)
     os.waitpid(mover, 0)
     return 0
-
-
-def _move_into(groups: tuple[str, ...]) -> int:
-    """Leave the caller's cgroups, by the hand of a child: the first move in a while waits 15 ms for the kernel's grace period.
-
-    The container's own move comes soon after, and then finds that wait already begun.
-    """
-    mine = str(os.getpid()).encode()
-    mover = os.fork()
-    if mover:
-        return mover
-    code = 1
-    try:
-        for group in groups:
-            fd = os.open(f"{group}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-            os.write(fd, mine)
-            os.close(fd)
-        code = 0
-    finally:
-        os._exit(code)
 
 
 def _detach(kept: set[int]) -> None:

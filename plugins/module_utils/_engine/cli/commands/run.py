@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from ...container.remove import remove
-from ...container.start import start
+from ...container.keeper import fork_supervisor
 from ...kernel import sockets
 from .. import say
 from ..attaching import check_terminal, converse, say_size
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from ...container.record import Record
     from ...kernel.sockets import Socket
     from ...paths import Paths
+    from ...runtime.nursery import Nursling
     from ..options import Given
 
 COMMAND = Command(
@@ -35,10 +35,12 @@ def run(paths: Paths, given: Given) -> int:
     interactive, detach = given.flag("interactive"), given.flag("detach")
     if interactive and given.flag("tty") and not detach:
         check_terminal()
+    # It gets ready on another processor while this process imports the rest and makes the container.
+    supervisor = fork_supervisor(paths)
     unwind_on_end()
     record = make(paths, given)
     if detach:
-        _start(paths, record, None)
+        _start(paths, record, None, supervisor)
         say.line(record.id)
         return 0
     ours, theirs = sockets.pair(sockets.SOCK_STREAM)
@@ -46,14 +48,18 @@ def run(paths: Paths, given: Given) -> int:
         with theirs:
             if record.spec.tty:
                 say_size(ours)
-            _start(paths, record, theirs)
+            _start(paths, record, theirs, supervisor)
         return converse(paths, record, ours, interactive=interactive, close=interactive, own=True)
 
 
-def _start(paths: Paths, record: Record, client: Socket | None) -> None:
+def _start(paths: Paths, record: Record, client: Socket | None, supervisor: Nursling) -> None:
     """A container that could not start was made for nothing."""
+    from ...container.start import start
+
     try:
-        start(paths, record, client=client)
+        start(paths, record, client=client, supervisor=supervisor)
     except BaseException:
+        from ...container.remove import remove
+
         remove(paths, record, force=True)
         raise
