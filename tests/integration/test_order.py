@@ -140,3 +140,15 @@ def test_recreate_makes_it_anew_every_time(world: World) -> None:
     assert second["changed"] is True
     assert second["container"]["id"] != first
     world.run("container", {"name": "renewed", **ABSENT})
+
+
+@pytest.mark.parametrize("module", ["container", "container_image"])
+def test_two_tasks_at_once_make_it_once(world: World, module: str) -> None:
+    options = {"container": {"name": "raced", **SLEEP}, "container_image": {"name": "raced", "bootstrap": "busybox"}}[
+        module
+    ]
+    hosts = {f"host{number}": {"ansible_connection": "local"} for number in range(4)}
+    task = {"name": "make", f"berth.containers.{module}": {"root": str(world.root), **options}}
+    run = world.ansible.play([task], "-f", "4", inventory=world.ansible.inventory(hosts)).ok()
+    assert [line["result"]["changed"] for line in run.lines].count(True) == 1
+    world.run(module, {"name": "raced", **ABSENT})

@@ -120,7 +120,7 @@ def test_half_made_engines_are_swept_and_a_nameless_directory_is_none(
 
 def test_racing_deliveries_end_with_one(tmp_path: pathlib.Path, home: pathlib.Path) -> None:
     source, made = bundle(tmp_path), []
-    threads = [threading.Thread(target=lambda: made.append(install(source, str(home), DIGEST))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: made.append(install(source, str(home), DIGEST))) for _number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
