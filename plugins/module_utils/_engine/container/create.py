@@ -12,6 +12,7 @@ from ..image.resolve import resolve
 from ..names import new_id
 from ..paths import Paths
 from ..security import idranges
+from ..storage import layout
 from ..storage.staging import Staging
 from ..undo import Undo
 from . import record as records
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 
 def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
     """Make the container. Conflict when the name is taken by another than `instead_of`; an error leaves nothing behind."""
-    image = check(paths, spec)
-    with records.lock_name(paths, spec.name):
-        other = records.find_by_name(paths, spec.name)
-        if other and other.id != instead_of:
-            raise Conflict(
-                f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name"
-            )
-        return _build(paths, spec, image)
+    # What the image is made of may not be collected before the record says that it is in use.
+    with layout.reading(paths):
+        image = check(paths, spec)
+        with records.lock_name(paths, spec.name):
+            other = records.find_by_name(paths, spec.name)
+            if other and other.id != instead_of:
+                raise Conflict(
+                    f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name"
+                )
+            return _build(paths, spec, image)
 
 
 def check(paths: Paths, spec: Spec) -> Image:

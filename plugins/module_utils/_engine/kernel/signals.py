@@ -8,75 +8,25 @@ from ..errors import InvalidSpec
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _names
-    from signal import (
-        NSIG,
-        SIG_DFL,
-        SIG_IGN,
-        SIG_SETMASK,
-        SIGCHLD,
-        SIGCONT,
-        SIGHUP,
-        SIGINT,
-        SIGKILL,
-        SIGPIPE,
-        SIGQUIT,
-        SIGTERM,
-        SIGUSR1,
-        SIGUSR2,
-        SIGWINCH,
-        getsignal,
-        pthread_sigmask,
-        set_wakeup_fd,
-        signal,
-    )
 else:
     import _signal as _names
-    from _signal import (
-        NSIG,
-        SIG_DFL,
-        SIG_IGN,
-        SIG_SETMASK,
-        SIGCHLD,
-        SIGCONT,
-        SIGHUP,
-        SIGINT,
-        SIGKILL,
-        SIGPIPE,
-        SIGQUIT,
-        SIGTERM,
-        SIGUSR1,
-        SIGUSR2,
-        SIGWINCH,
-        getsignal,
-        pthread_sigmask,
-        set_wakeup_fd,
-        signal,
-    )
 
-__all__ = (
-    "NSIG",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGHUP",
-    "SIGINT",
-    "SIGKILL",
-    "SIGPIPE",
-    "SIGQUIT",
-    "SIGTERM",
-    "SIGUSR1",
-    "SIGUSR2",
-    "SIGWINCH",
-    "SIG_DFL",
-    "SIG_IGN",
-    "SIG_SETMASK",
-    "getsignal",
-    "ignored",
-    "name_of",
-    "number_of",
-    "pthread_sigmask",
-    "set_wakeup_fd",
-    "signal",
-)
+NSIG: int = _names.NSIG
+SIG_SETMASK: int = _names.SIG_SETMASK
+SIGCHLD: int = _names.SIGCHLD
+SIGCONT: int = _names.SIGCONT
+SIGHUP: int = _names.SIGHUP
+SIGINT: int = _names.SIGINT
+SIGKILL: int = _names.SIGKILL
+SIGPIPE: int = _names.SIGPIPE
+SIGQUIT: int = _names.SIGQUIT
+SIGTERM: int = _names.SIGTERM
+SIGUSR1: int = _names.SIGUSR1
+SIGUSR2: int = _names.SIGUSR2
+SIGWINCH: int = _names.SIGWINCH
+SIG_DFL, SIG_IGN = _names.SIG_DFL, _names.SIG_IGN
+getsignal, signal, set_wakeup_fd = _names.getsignal, _names.signal, _names.set_wakeup_fd
+pthread_sigmask = _names.pthread_sigmask
 
 
 def number_of(name: str) -> int:
