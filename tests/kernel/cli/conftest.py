@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pexpect
+import pyroute2
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine import errors
@@ -95,6 +96,7 @@ class Berth:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Berth]:
     place = tmp_path_factory.mktemp("berth-cli")
     (place / "berth_engine").symlink_to(ENGINE)
+    (place / "pyroute2").symlink_to(pathlib.Path(pyroute2.__file__).parent)
     program = place / "berth"
     program.write_text(LAUNCHER)
     program.chmod(0o755)
