@@ -55,31 +55,43 @@ class LogFile:
 
     def _put(self, lines: list[bytes]) -> None:
         block = b"".join(lines)
-        if self._size and self._size + len(block) > self._limit:
+        if self._fd < 0:
+            self._open()
+        elif self._size and self._size + len(block) > self._limit:
             self._rotate()
         try:
-            written = os.write(self._fd, block)
+            written = os.write(self._fd, block) if self._fd >= 0 else 0
         except OSError:
             written = 0
         if written < len(block):
             self.dropped += len(lines)
-            os.ftruncate(self._fd, self._size)
+            if written:
+                os.ftruncate(self._fd, self._size)
         else:
             self._size += written
 
     def _rotate(self) -> None:
         os.close(self._fd)
         for number in range(self._files - 1, 0, -1):
-            older = f"{self._path}.{number - 1}" if number > 1 else self._path
-            if os.path.exists(older):
-                os.rename(older, f"{self._path}.{number}")
+            _move(f"{self._path}.{number - 1}" if number > 1 else self._path, f"{self._path}.{number}")
         if self._files == 1:
             os.unlink(self._path)
         self._open()
 
     def _open(self) -> None:
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._size = os.fstat(self._fd).st_size
+        """Without room for a file there is none: the next write tries again."""
+        try:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._size = os.fstat(self._fd).st_size
+        except OSError:
+            self._fd, self._size = -1, 0
+
+
+def _move(older: str, newer: str) -> None:
+    try:
+        os.rename(older, newer)
+    except OSError:
+        return  # not there yet, or no room for its name: then the older one is written on
 
 
 def timestamp(nanoseconds: int) -> str:
