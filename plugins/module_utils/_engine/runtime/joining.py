@@ -54,7 +54,7 @@ class Session:
             os.close(fd)
         self.stdin = self.stdout = self.stderr = self.master = -1
         if self.code < 0:
-            os.kill(self._pid, signals.SIGKILL)
+            os.kill(self._pid, signals.SIGUSR1)
             self.wait()
 
     def wait(self) -> int:
@@ -165,6 +165,7 @@ def _join(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
             os.setresuid(0, 0, 0)
         # A change of ids resets it, and the container's processes could look into this one.
         process.set_dumpable(False)
+        signals.pthread_sigmask(signals.SIG_SETMASK, (signals.SIGUSR1,))
         child = os.fork()
     except BaseException as error:
         link.send_error(door, error)
@@ -210,8 +211,17 @@ def _take_terminal(plan: Plan, door: Socket) -> None:
 
 
 def _follow(child: int) -> NoReturn:
-    """End as the child ends: with its status, or by its signal as a shell would count it."""
+    """End as the child ends: with its status, or by its signal as a shell would count it. SIGUSR1 kills it."""
     for number in (signals.SIGINT, signals.SIGQUIT, signals.SIGHUP, signals.SIGTERM):
         signals.signal(number, signals.SIG_IGN)
+    signals.signal(signals.SIGUSR1, lambda _number, _frame: _kill(child))
+    signals.pthread_sigmask(signals.SIG_SETMASK, ())
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os._exit(128 - code if code < 0 else code)
+
+
+def _kill(child: int) -> None:
+    try:
+        os.kill(child, signals.SIGKILL)
+    except ProcessLookupError:
+        return
