@@ -120,9 +120,8 @@ def test_the_caller_is_let_go_at_once(house: House, tmp_path: pathlib.Path) -> N
     assert answer["ok"], answer
     pid = answer["result"]["container"]["state"]["pid"]
     assert os.path.isdir(f"/proc/{pid}")
-    supervisor = json.loads(
-        pathlib.Path(f"{house.paths.container_run(records.find(house.paths, name).id)}/state.json").read_text()
-    )["supervisor"]
+    run = house.paths.container_run(records.find(house.paths, name).id)
+    supervisor = json.loads(pathlib.Path(f"{run}/state.json").read_text())["supervisor"]
     for process in (pid, supervisor):
         assert os.getsid(process) != session
         assert os.readlink(f"/proc/{process}/cwd") == "/"

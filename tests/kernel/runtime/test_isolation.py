@@ -193,7 +193,10 @@ def test_set_id_programs_give_nothing(house: House) -> None:
 
 
 def test_masked_paths_hold_nothing(house: House) -> None:
-    script = "for p in $PATHS; do [ -e $p ] || continue; echo $p $(cat $p 2>/dev/null | wc -c) $(ls -A $p 2>/dev/null | grep -vxF $p | wc -l); done"
+    script = (
+        "for p in $PATHS; do [ -e $p ] || continue;"
+        "echo $p $(cat $p 2>/dev/null | wc -c) $(ls -A $p 2>/dev/null | grep -vxF $p | wc -l); done"
+    )
     done = house.run(script, env={"PATHS": " ".join(masks.MASKED)})
     rows = [line.split() for line in done.out.splitlines()]
     assert {"/proc/kcore", "/proc/keys", "/proc/timer_list"} & {row[0] for row in rows}
