@@ -8,7 +8,8 @@ import os
 import pathlib
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pexpect
@@ -39,6 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.root)
             if os.geteuid():
                 item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+def until(condition: Callable[[], bool], patience: float = 10) -> None:
+    """Wait for it, but not for ever."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 class Berth:
@@ -88,8 +97,8 @@ class Berth:
         left = self.containers()
         if left:
             self.ok("rm", "-f", *left)
-        assert os.listdir(self.paths.staging) == []
-        assert os.listdir(f"{self.paths.run}/containers") == []
+        # A supervisor deletes the files of a container that is gone after it has told everybody of the end.
+        until(lambda: not os.listdir(self.paths.staging) and not os.listdir(f"{self.paths.run}/containers"))
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,10 @@ import pathlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 
 import pytest
 
-from .conftest import PATIENCE, Berth
-
-
-def until(condition: Callable[[], bool], patience: float = 10) -> None:
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from .conftest import PATIENCE, Berth, until
 
 
 def test_streams_and_status_are_the_program_s(berth: Berth) -> None:
@@ -151,4 +143,4 @@ def test_what_a_killed_command_left_is_cleaned_up(berth: Berth) -> None:
     left = f"{berth.paths.staging}/container-{'0' * 64}"
     os.makedirs(f"{left}/upper")
     assert berth.once("base", "true").returncode == 0
-    assert not os.path.exists(left)
+    until(lambda: not os.path.exists(left))
