@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from .conftest import PATIENCE, Berth
+from .conftest import PATIENCE, Berth, until
 
 
 @pytest.fixture
@@ -82,9 +82,10 @@ def test_in_the_background(box: Berth) -> None:
     pytest.fail("the process in the background did not get to its end")
 
 
-def test_an_interrupt_ends_the_client(box: Berth) -> None:
+def test_an_interrupt_ends_the_client_and_the_process(box: Berth) -> None:
     client = box.popen("exec", "box", "sh", "-c", "echo ready; sleep 60", stdout=subprocess.PIPE)
     assert client.stdout
     assert client.stdout.readline() == b"ready\n"
     client.send_signal(signal.SIGINT)
     assert client.wait(PATIENCE) == 130
+    until(lambda: "sleep 60" not in box.ok("exec", "box", "ps"))

@@ -125,6 +125,12 @@ def test_entrypoint_and_command(berth: Berth) -> None:
     assert berth.once("--entrypoint", "echo", "base", "a", "b").stdout == b"a b\n"
 
 
+def test_bytes_that_are_no_text_go_through_whatever_the_locale(berth: Berth) -> None:
+    env = {**berth.env, "LC_ALL": "C"}
+    done = berth.once("-e", b"X=\xfe", "base", "sh", "-c", 'printf %s "$0$X"', b"\xff", env=env)  # type: ignore[arg-type]
+    assert (done.returncode, done.stdout) == (0, b"\xff\xfe")
+
+
 def test_a_supervisor_that_is_killed_is_noticed(berth: Berth) -> None:
     program = berth.popen(
         "run", "--network", "none", "--name", "lost", "base", "sh", "-c", "echo ready; sleep 60", stdout=-1, stderr=-1
