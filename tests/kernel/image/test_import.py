@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.image.inf
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.records import write_record
+from ansible_collections.berth.containers.plugins.module_utils._engine.storage import layers
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage.blobs import verify
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, ledger, make_tree, state
 from ansible_collections.berth.containers.tests.unit.storage.tars import END, extended, header, member
@@ -423,3 +425,19 @@ def test_force_reads_the_source_again(paths: Paths, tree: str) -> None:
     layer = pathlib.Path(resolve(paths, "base").layers[0])
     assert not container_image(paths, {"name": "base", "rootfs": tree, "force": True}, check=False).changed
     assert layer.is_dir()
+
+
+def test_an_unchanged_source_is_not_unpacked_again(
+    paths: Paths, tree: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.tar").write_bytes(member(b"f", b"x") + END)
+    for rootfs in (tree, str(tmp_path / "x.tar")):
+        container_image(paths, {"name": "base", "rootfs": rootfs}, check=False)
+        os.utime(rootfs, ns=(5, 5)) if rootfs != tree else os.chmod(f"{tree}/empty", 0o644)
+        time.sleep(0.05)  # what has just changed could change again unseen, so it is read
+        with monkeypatch.context() as patched:
+            patched.setattr(layers, "Unpacker", None)
+            assert not container_image(paths, {"name": "base", "rootfs": rootfs}, check=False).changed
+            # What was learnt is remembered: now the source is not even read.
+            patched.setattr(layers, "_Build", None)
+            assert not container_image(paths, {"name": "base", "rootfs": rootfs}, check=False).changed

@@ -146,15 +146,10 @@ def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> A
 
 def _make(paths: Paths, spec: Spec, source: Source, there: Descriptor | None, place: Staging | None) -> Made:
     noted, print_now = source_of(there), source.fingerprint()
-    known = (
-        bool(print_now) and not spec.force and noted.get("key") == source.key and noted.get("fingerprint") == print_now
+    layer = None if there and _is_known(paths, spec, source, there, print_now) else source.layer(place, spec.limits)
+    digest, size, newest = (
+        (layer.digest, layer.size, layer.newest) if layer else (noted["layer"], noted["size"], noted["newest"])
     )
-    layer: Layer | None = None
-    if known and there and facts.is_intact(paths, there):
-        digest, size, newest = noted["layer"], noted["size"], noted["newest"]
-    else:
-        layer = source.layer(place, spec.limits)
-        digest, size, newest = layer.digest, layer.size, layer.newest
     created = show_created(newest)
     config = {
         "created": created,
@@ -165,6 +160,16 @@ def _make(paths: Paths, spec: Spec, source: Source, there: Descriptor | None, pl
     documents = assemble(config, [layer_descriptor(digest, size)], (digest,))
     remembered = {"key": source.key, "fingerprint": print_now, "layer": digest, "size": size, "newest": newest}
     return Made(documents=documents, layer=layer, source=remembered)
+
+
+def _is_known(paths: Paths, spec: Spec, source: Source, there: Descriptor, print_now: str) -> bool:
+    """Whether the source still is what the image was made of: told by its inodes, else by reading it without writing."""
+    noted = source_of(there)
+    if "newest" not in noted or not facts.is_intact(paths, there):
+        return False
+    if print_now and not spec.force and (noted.get("key"), noted.get("fingerprint")) == (source.key, print_now):
+        return True
+    return bool(source.layer(None, spec.limits).digest == noted["layer"])
 
 
 def _config(defaults: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -42,9 +42,13 @@ class Fingerprint:
 
 
 def of_file(descriptor: int) -> str:
-    """The fingerprint of one open file."""
-    found = Fingerprint()
-    found.add(b"", os.fstat(descriptor))
+    """The fingerprint of one open file; for one that was written just now, the tick is waited out."""
+    for pause in (0.0, 1.5 * _TICK / 1e9):
+        time.sleep(pause)
+        found = Fingerprint()
+        found.add(b"", os.fstat(descriptor))
+        if found.value:
+            break
     return found.value
 
 
