@@ -15,7 +15,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.cli impor
 ENGINE = pathlib.Path(door.__code__.co_filename).parent.parent
 # What the hot path uses, and whatever these import themselves on the Python at hand. The Python halves of json, socket and
 # signal are not among them: they bring enum and re.
-ALLOWED = "_json _socket ctypes errno fcntl os posixpath resource select stat struct termios time types"
+ALLOWED = "_json _socket ctypes errno fcntl gc os posixpath resource select stat struct termios time types"
 NEVER = {"argparse", "dataclasses", "enum", "functools", "inspect", "json", "logging", "pathlib", "pyroute2", "re", "shutil", "signal",
          "socket", "subprocess", "tarfile", "tempfile", "typing"}  # fmt: skip
 LATER = {"run": ("container.start", "container.remove", "runtime.supervisor"), "exec": ("runtime.joining",)}
