@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-# User first: it gives the rights that the others need. The process namespace counts for children only, so it comes last.
-_ORDER = (("user", process.NEWUSER), ("ipc", process.NEWIPC), ("uts", process.NEWUTS), ("net", process.NEWNET),
+# The network may be another container's, over which only the host has rights, so it comes before the user namespace; that
+# one gives the rights that the others need. The process namespace counts for children only, so it comes late.
+_ORDER = (("net", process.NEWNET), ("user", process.NEWUSER), ("ipc", process.NEWIPC), ("uts", process.NEWUTS),
           ("cgroup", process.NEWCGROUP), ("pid", process.NEWPID), ("mnt", process.NEWNS))  # fmt: skip
 _CHUNK = 1 << 16
 

@@ -71,7 +71,10 @@ class Supervisor:
         try:
             self._start(starter)
         except BaseException:
-            self._undo()
+            try:
+                self._undo()
+            except (EngineError, OSError):
+                pass  # why it failed matters more; the next command of this container finishes the rest
             raise
 
     def _start(self, starter: Socket) -> None:
@@ -111,8 +114,14 @@ class Supervisor:
             | (process.NEWNET if bundle.network == "own" else 0)
         )
         unified = os.open(bundle.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if bundle.unified else -1
-        with _InNetworkOf(bundle.network_of):
+        home = _enter_network(bundle.network_of)
+        try:
             self.pid = process.clone(flags, unified)
+        finally:
+            # Never in the child, which is to stay where it was born.
+            if home >= 0 and self.pid:
+                process.setns(home, process.NEWNET)
+                os.close(home)
         if self.pid == 0:
             self._init.close()
             init.main(bundle, child_end, stdio)
@@ -253,25 +262,15 @@ def _set_oom_score(pid: int, value: int) -> None:
         return
 
 
-class _InNetworkOf:
-    """For a moment in the network namespace of another process, so that a child is born in it."""
-
-    __slots__ = ("_home", "_pid")
-
-    def __init__(self, pid: int) -> None:
-        self._pid, self._home = pid, -1
-
-    def __enter__(self) -> None:
-        if self._pid:
-            self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            other = os.open(f"/proc/{self._pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            process.setns(other, process.NEWNET)
-            os.close(other)
-
-    def __exit__(self, *_: object) -> None:
-        if self._home >= 0:
-            process.setns(self._home, process.NEWNET)
-            os.close(self._home)
+def _enter_network(pid: int) -> int:
+    """Go to the network namespace of another process, so that a child is born in it; the way home, or -1 for pid 0."""
+    if not pid:
+        return -1
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    other = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    process.setns(other, process.NEWNET)
+    os.close(other)
+    return home
 
 
 def _listen(run: str) -> Socket:
