@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..errors import KernelError, Refused
+from ..errors import KernelError, Refused, from_os
 from ..kernel import files, mounts
 from . import parts
 
@@ -70,7 +70,13 @@ class Root:
                 )
             # A commit compares directories with those below: making a mount point must not look like a change.
             os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
-            self.made.append(path)
+            # Where it really is: a link of the image's may have led there.
+            here, there = (os.readlink(f"/proc/self/fd/{fd}") for fd in (self.fd, real))
+            self.made.append(f"{there[len(here.rstrip('/')) :].rstrip('/')}/{name}")
+        except FileExistsError:
+            raise Refused(f"{path} is a link to nothing in this image, and nothing can be mounted there") from None
+        except OSError as error:
+            raise from_os(error, f"make the mount point {path}") from error
         finally:
             os.close(real)
 
