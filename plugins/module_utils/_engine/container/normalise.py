@@ -134,6 +134,8 @@ def _tmpfs(option: str, value: object) -> tuple[str, ...]:
     entries = []
     for text in items:
         target, _, options = text.partition(":")
+        if _absolute(option, target) == "/":
+            raise InvalidSpec(f"{option}: {text!a} would hide the whole root of the container")
         entries.append(f"{_absolute(option, target)}:{','.join(sorted(item for item in options.split(',') if item))}")
     return tuple(sorted(entries))
 
