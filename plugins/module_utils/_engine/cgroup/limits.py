@@ -28,8 +28,12 @@ def check(limits: Limits, hierarchy: Hierarchy) -> None:
         )
     if limits.cpus is not None and limits.cpus * PERIOD < 1000:
         raise InvalidSpec(f"cpus: {limits.cpus} is below the 0.01 that the kernel takes: give more")
-    for option, controller in (("memory", "memory"), ("cpus", "cpu")):
-        if getattr(limits, option) is not None and not hierarchy.has(controller):
+    for option, field, controller in (
+        ("memory", "memory", "memory"),
+        ("cpus", "cpus", "cpu"),
+        ("pids_limit", "pids", "pids"),
+    ):
+        if getattr(limits, field) is not None and not hierarchy.has(controller):
             raise Unsupported(
                 f"{option}: this kernel has no {controller} cgroup controller: mount it, or leave {option} out"
             )
