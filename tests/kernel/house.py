@@ -266,7 +266,12 @@ class House:
         found = [item["ifname"] for item in json.loads(shown.stdout or "[]")]
         shown = subprocess.run(["nft", "-j", "list", "table", "ip", table], capture_output=True, check=False)
         for item in json.loads(shown.stdout)["nftables"] if shown.stdout else []:
-            found += [f"{name} {element}" for name in ("map", "set") for element in item.get(name, {}).get("elem", ())]
+            found += [
+                f"{item[kind]['name']} {one}"
+                for kind in ("map", "set")
+                if kind in item
+                for one in item[kind].get("elem", ())
+            ]
         return found
 
     def end(self) -> None:
