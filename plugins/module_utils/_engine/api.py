@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
+from . import jsontext
 from .answer import Answer
 from .errors import EngineError, InvalidSpec, NotPermitted
 from .paths import Paths
@@ -51,7 +51,7 @@ def answer(request: dict[str, Any]) -> Answer:
 def main() -> int:
     """Read, answer, write; the exit code is the error's, or 0."""
     try:
-        given = answer(json.loads(sys.stdin.buffer.read()))
+        given = answer(jsontext.loads(sys.stdin.buffer.read()))
     except EngineError as error:
         _write({"ok": False, "error": {"kind": type(error).__name__, "message": str(error)}})
         return error.exit_code
@@ -66,5 +66,5 @@ def main() -> int:
 
 
 def _write(fields: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.write(jsontext.dumps(fields) + "\n")
     sys.stdout.flush()

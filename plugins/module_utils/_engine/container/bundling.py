@@ -8,6 +8,7 @@ from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
 from ..security import capabilities, masks
+from .checking import binds_of, limits_of
 from .processes import command_of, environment_of, hostname_of, process_of
 from .record import Record
 from .spec import Spec
@@ -18,20 +19,7 @@ if TYPE_CHECKING:
 
     from ..image.resolve import Image
 
-_PIDS = 2048
 _FILES = ("hosts", "hostname", "resolv.conf")
-
-
-def limits_of(spec: Spec) -> Limits:
-    """The limits that the kernel is to hold: what was asked for, and a bound on processes for everybody."""
-    pids = _PIDS if spec.pids_limit is None else spec.pids_limit
-    return Limits(memory=spec.memory, cpus=spec.cpus, pids=None if pids < 0 else pids)
-
-
-def binds_of(spec: Spec) -> tuple[mounts.Bind, ...]:
-    """The volumes of a spec."""
-    parts = (text.rsplit(":", 2) for text in spec.volumes)
-    return tuple(mounts.Bind(source=source, target=target, read_only=mode == "ro") for source, target, mode in parts)
 
 
 def compile_bundle(

@@ -3,27 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from ..answer import Answer
-from ..cgroup import group, hierarchy
-from ..errors import InvalidSpec
+from ..errors import Conflict, InvalidSpec, NotFound
 from ..names import check_name
 from ..paths import Paths
 from ..plan import Plan, Step
 from ..values import Value
 from . import record as records
-from .bundling import limits_of
-from .create import check as check_spec
-from .create import create
+from .checking import check as check_spec
 from .info import describe
 from .normalise import normalise
 from .record import Record
-from .recover import end, recover, replacement
-from .remove import remove
+from .recover import recover
 from .spec import Spec, differences
-from .start import start
-from .stop import stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +30,8 @@ _DEFAULTS = {
     "userns_mode": "auto",
     "network_mode": "bridge",
 }
+# Two commands on one container settle in two rounds; more of them may need a few.
+_ATTEMPTS = 10
 _NOT_SPEC = ("state", "recreate", "restart", "name", "root")
 
 
@@ -54,9 +48,7 @@ def container(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
     name = check_name(params.get("name"))
     if not check:
         recover(paths)
-    plan = plan_container(paths, params)
-    if not check:
-        plan.apply()
+    plan = plan_container(paths, params) if check else _apply(paths, params, name)
     record = records.find_by_name(paths, name)
     return Answer(
         changed=plan.changed,
@@ -64,6 +56,19 @@ def container(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
         after=plan.after,
         result={"container": describe(paths, record) if record else None},
     )
+
+
+def _apply(paths: Paths, params: Mapping[str, Any], name: str) -> Plan:
+    """The plan that was carried out. When another command changed the container meanwhile, what is left is planned anew."""
+    for left in reversed(range(_ATTEMPTS)):
+        before, plan = observe(paths, name), plan_container(paths, params)
+        try:
+            plan.apply()
+            return plan
+        except (Conflict, NotFound):
+            if not left or observe(paths, name) == before:
+                raise
+    return plan
 
 
 def plan_container(paths: Paths, params: Mapping[str, Any]) -> Plan:
@@ -91,81 +96,46 @@ def plan(paths: Paths, wanted: Spec, state: str, actual: Actual, *, recreate: bo
     before, runs = _shown(actual), state == "started" or (state == "present" and status == "running")
     after = {**wanted.as_dict(), "image_digest": actual.digest, "state": "running" if runs else _idle(state, actual)}
     if record is None:
-        step = Step(what=f"create container {wanted.name}", run=lambda: _make(paths, wanted, run=runs))
+        step = Step(what=f"create container {wanted.name}", run=lambda: _acting().make(paths, wanted, run=runs))
         return Plan(before=before, after=after, steps=(step,))
     changed = differences(wanted, record.spec)
     if recreate or record.image_digest != actual.digest or set(changed) - set(Spec._live):
         after["state"] = "running" if runs else "created"
-        step = Step(what=f"recreate container {wanted.name}", run=lambda: replace(paths, record, wanted, run=runs))
+        step = Step(
+            what=f"recreate container {wanted.name}", run=lambda: _acting().replace(paths, record, wanted, run=runs)
+        )
         return Plan(before=before, after=after, steps=(step,))
     steps = []
     if changed:
         steps.append(
             Step(
                 what=f"change {', '.join(changed)} of container {wanted.name}",
-                run=lambda: update(paths, record, wanted),
+                run=lambda: _acting().update(paths, record, wanted),
             )
         )
     if runs and status != "running":
-        steps.append(
-            Step(what=f"start container {wanted.name}", run=lambda: start(paths, records.load(paths, record.id)))
-        )
+        steps.append(Step(what=f"start container {wanted.name}", run=lambda: _acting().begin(paths, record)))
     if state == "stopped" and status == "running":
-        steps.append(
-            Step(what=f"stop container {wanted.name}", run=lambda: stop(paths, (records.load(paths, record.id),)))
-        )
+        steps.append(Step(what=f"stop container {wanted.name}", run=lambda: _acting().end(paths, record)))
     return Plan(before=before, after=after if steps else before, steps=tuple(steps))
 
 
-def update(paths: Paths, record: Record, wanted: Spec) -> None:
-    """Change live fields: the record first, then the limits of a container that runs."""
-    with records.lock(paths, record):
-        current = record.replace(spec=record.spec.replace(**{name: getattr(wanted, name) for name in Spec._live}))
-        records.write(current, paths.container(record.id))
-        if current.state(paths).status == "running":
-            group.apply(hierarchy.mounted(), paths.cgroup, record.id, limits_of(current.spec))
+def _acting() -> Any:
+    """What steps call; a plan without steps never pays for its imports."""
+    from . import acting
 
-
-def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
-    """Put a new container in the place of `old`. If it can't be started, the old one is put back as it was, and the error flies."""
-    was_running = old.state(paths).status == "running"
-    with replacement(paths, old) as note:
-        stop(paths, (old,))
-        try:
-            _make(paths, wanted, run=run, instead_of=old.id)
-        except BaseException:
-            records.point(paths, old)
-            end(paths, note)
-            if was_running:
-                start(paths, old)
-            raise
-        with contextlib.suppress(FileNotFoundError):
-            remove(paths, old)
-        end(paths, note)
-
-
-def _make(paths: Paths, wanted: Spec, *, run: bool, instead_of: str = "") -> None:
-    record = create(paths, wanted, instead_of=instead_of)
-    if not run:
-        return
-    try:
-        start(paths, record)
-    except BaseException:
-        remove(paths, record, force=True)
-        raise
+    return acting
 
 
 def _absent(paths: Paths, actual: Actual) -> Plan:
     record, after = actual.record, {"state": "absent"}
     if record is None:
         return Plan(before=after, after=after)
-
-    def run() -> None:
-        stop(paths, (record,))
-        with contextlib.suppress(FileNotFoundError):
-            remove(paths, record, force=True)
-
-    return Plan(before=_shown(actual), after=after, steps=(Step(what=f"remove container {record.name}", run=run),))
+    return Plan(
+        before=_shown(actual),
+        after=after,
+        steps=(Step(what=f"remove container {record.name}", run=lambda: _acting().take_away(paths, record)),),
+    )
 
 
 def _wanted(params: Mapping[str, Any], record: Record | None) -> Spec:

@@ -6,9 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..cgroup import hierarchy, limits
-from ..errors import Conflict, InvalidSpec, NotFound, from_os
-from ..image.resolve import resolve
+from ..errors import Conflict, from_os
 from ..names import new_id
 from ..paths import Paths
 from ..security import idranges
@@ -16,8 +14,7 @@ from ..storage import layout
 from ..storage.staging import Staging
 from ..undo import Undo
 from . import record as records
-from .bundling import binds_of, limits_of
-from .processes import command_of
+from .checking import check
 from .record import Record
 from .spec import Spec
 
@@ -38,18 +35,6 @@ def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
                     f"container {spec.name} exists already ({other.id[:12]}): remove it first, or choose another name"
                 )
             return _build(paths, spec, image)
-
-
-def check(paths: Paths, spec: Spec) -> Image:
-    """The image of `spec`, once everything that could make its first start impossible has been looked at."""
-    image = resolve(paths, spec.image)
-    limits.check(limits_of(spec), hierarchy.mounted())
-    if not command_of(spec, image.config):
-        raise InvalidSpec(f"container {spec.name}: image {spec.image} names no command: give one")
-    for bind in binds_of(spec):
-        if not os.path.exists(bind.source):
-            raise NotFound(f"bind source {bind.source} does not exist on this host: make it first")
-    return image
 
 
 def _build(paths: Paths, spec: Spec, image: Image) -> Record:

@@ -8,25 +8,17 @@ import os
 from ..errors import Busy, NotFound
 from ..locks import Lock
 from ..paths import Paths
-from ..security import idranges
-from ..storage import staging
 from . import record as records
 from .record import Record
-from .release import bury, discard
-from .stop import kill
 
 _STAGED, _LOCK = "container-", ".lock"
 
 
 def recover(paths: Paths) -> None:
     """Sweep staging, give back the id ranges of containers that never came to be, end replacements that were cut short."""
-    names = os.listdir(paths.staging)
-    if names:
-        staging.sweep(paths)
-        left = set(os.listdir(paths.staging))
-        for name in names:
-            if name.startswith(_STAGED) and name not in left:
-                idranges.forget(paths, name[len(_STAGED) :][:64])
+    staged = os.listdir(paths.staging)
+    if staged:
+        _sweep(paths, staged)
     for name in os.listdir(paths.replacing):
         _end_replacement(paths, name[: -len(_LOCK)])
 
@@ -36,9 +28,20 @@ def replacement(paths: Paths, old: Record) -> Lock:
     return Lock(paths.replacing, old.id)
 
 
-def end(paths: Paths, note: Lock) -> None:
+def forget(paths: Paths, note: Lock) -> None:
     """Forget the replacement whose lock this is; the lock is still held."""
     os.unlink(note.path)
+
+
+def _sweep(paths: Paths, names: list[str]) -> None:
+    from ..security import idranges
+    from ..storage import staging
+
+    staging.sweep(paths)
+    left = set(os.listdir(paths.staging))
+    for name in names:
+        if name.startswith(_STAGED) and name not in left:
+            idranges.forget(paths, name[len(_STAGED) :][:64])
 
 
 def _end_replacement(paths: Paths, ident: str) -> None:
@@ -47,7 +50,7 @@ def _end_replacement(paths: Paths, ident: str) -> None:
     try:
         with note:
             _settle(paths, ident)
-            end(paths, note)
+            forget(paths, note)
     except (Busy, FileNotFoundError):
         return
 
@@ -62,6 +65,9 @@ def _settle(paths: Paths, ident: str) -> None:
         records.point(paths, loser)
     if winner is None or winner.id == ident:
         return
+    from .release import bury, discard
+    from .stop import kill
+
     if loser.state(paths).status == "running":
         kill(paths, loser)
     bury(paths, loser)

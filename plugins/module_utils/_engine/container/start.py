@@ -15,7 +15,8 @@ from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
 from . import record as records
-from .bundling import compile_bundle, limits_of
+from .bundling import compile_bundle
+from .checking import limits_of
 from .keeper import fork_supervisor
 from .processes import hostname_of
 from .record import Record

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the steps of a container's plan do."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ..cgroup import group, hierarchy
+from ..errors import NotFound
+from ..paths import Paths
+from . import record as records
+from .checking import limits_of
+from .create import create
+from .record import Record
+from .recover import forget, replacement
+from .remove import remove
+from .spec import Spec
+from .start import start
+from .stop import stop
+
+
+def update(paths: Paths, record: Record, wanted: Spec) -> None:
+    """Change live fields: the record first, then the limits of a container that runs."""
+    with records.lock(paths, record):
+        current = record.replace(spec=record.spec.replace(**{name: getattr(wanted, name) for name in Spec._live}))
+        records.write(current, paths.container(record.id))
+        if current.state(paths).status == "running":
+            group.apply(hierarchy.mounted(), paths.cgroup, record.id, limits_of(current.spec))
+
+
+def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
+    """Put a new container in the place of `old`. If it can't be started, the old one is put back as it was, and the error flies."""
+    was_running = old.state(paths).status == "running"
+    with replacement(paths, old) as note:
+        stop(paths, (old,))
+        try:
+            make(paths, wanted, run=run, instead_of=old.id)
+        except BaseException:
+            records.point(paths, old)
+            forget(paths, note)
+            if was_running:
+                start(paths, old)
+            raise
+        with contextlib.suppress(NotFound):
+            remove(paths, old)
+        forget(paths, note)
+
+
+def make(paths: Paths, wanted: Spec, *, run: bool, instead_of: str = "") -> None:
+    """Create the container, and start it when it is to `run`; one that can't be started is taken away again."""
+    record = create(paths, wanted, instead_of=instead_of)
+    if not run:
+        return
+    try:
+        start(paths, record)
+    except BaseException:
+        remove(paths, record, force=True)
+        raise
+
+
+def begin(paths: Paths, record: Record) -> None:
+    """Start the container as its record is by now: a step before may have changed it."""
+    start(paths, records.load(paths, record.id))
+
+
+def end(paths: Paths, record: Record) -> None:
+    """Stop the container."""
+    stop(paths, (records.load(paths, record.id),))
+
+
+def take_away(paths: Paths, record: Record) -> None:
+    """Stop and remove the container; one that removes itself when it ends may be quicker."""
+    stop(paths, (record,))
+    with contextlib.suppress(NotFound):
+        remove(paths, record, force=True)
