@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +82,12 @@ def wait_for(port: int, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(ansible: Ansible) -> Iterator[Server]:
     if not shutil.which("sshd", path="/usr/sbin"):
         pytest.fail("the tests need Debian's openssh-server")
-    home, port = tmp_path_factory.mktemp("ssh"), free_port()
-    for path in (home, *home.parents[:2]):
-        path.chmod(0o755)
+    # Not below pytest's own directory, which every start of pytest closes to other users.
+    home, port = pathlib.Path(tempfile.mkdtemp(prefix="berth-ssh-")), free_port()
+    home.chmod(0o755)
     for name in ("host_key", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
     (home / "guest").mkdir(mode=0o700)
@@ -108,6 +109,7 @@ def server(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     finally:
         process.terminate()
         process.wait(10)
+        shutil.rmtree(home)
 
 
 ENVIRONMENT = {"ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=1s"}

@@ -10,12 +10,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .conftest import Ansible, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENGINE = "berth.containers.engine"
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -41,7 +45,7 @@ def answers(root: pathlib.Path) -> bool:
         check=False,
         text=True,
     )
-    return '"ok": true' in said.stdout
+    return said.returncode == 0 and json.loads(said.stdout)["ok"] is True
 
 
 def executions(run: Run) -> list[str]:
@@ -103,14 +107,25 @@ def test_a_host_needs_nothing_but_python(ansible: Ansible, tmp_path: pathlib.Pat
     assert answers(tmp_path / "state")
 
 
-def test_without_root_the_sentence_says_what_to_do(ansible: Ansible, tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def open_directory() -> Iterator[pathlib.Path]:
+    """A directory that other users get into; pytest's own are closed to them."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="berth-open-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def test_without_root_the_sentence_says_what_to_do(
+    ansible: Ansible, open_directory: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     inventory = ansible.local(
         ansible_become=True,
         ansible_become_method="su",
         ansible_become_user="nobody",
         ansible_become_flags="-s /bin/sh",
         ansible_python_interpreter="/usr/bin/python3",
-        ansible_remote_tmp=str(tmp_path / "remote"),
+        ansible_remote_tmp=str(open_directory / "remote"),
         ansible_shell_allow_world_readable_temp=True,
         ansible_common_remote_group="nogroup",
     )

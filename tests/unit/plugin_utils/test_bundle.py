@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -62,4 +63,4 @@ def test_the_engine_answers_from_the_bundle_alone(tmp_path: pathlib.Path) -> Non
         text=True,
         check=True,
     )
-    assert '"ok": true' in said.stdout
+    assert json.loads(said.stdout)["ok"] is True

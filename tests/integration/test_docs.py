@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What README.md and docs/ show is run: playbooks converge twice, and consoles print what the page says they print.
+
+A block of yaml that is a list of plays is a playbook. In a block of console a line that begins with "# " is a command and the
+lines below it are its output; "..." stands for anything, on a line of its own for any lines. Blocks of sh are for people.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from .conftest import ROOT, Ansible, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROMPT = "# "
+
+
+class Page:
+    """One page's blocks that can be run, in their order, as (kind, text, number of the line)."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        text = path.read_text()
+        self.blocks = []
+        for match in FENCE.finditer(text):
+            kind, content, line = match[1], match[2], text.count("\n", 0, match.start()) + 1
+            if kind == "console" or (kind == "yaml" and is_playbook(content)):
+                self.blocks.append((kind, content, line))
+
+
+def is_playbook(text: str) -> bool:
+    document = yaml.safe_load(text)
+    return isinstance(document, list) and all("hosts" in play for play in document)
+
+
+def conversations(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a console, and the lines that each should print."""
+    command, output, goes_on = "", list[str](), False
+    for line in text.splitlines():
+        if goes_on or line.startswith(PROMPT):
+            if not goes_on and command:
+                yield command, output
+                command, output = "", []
+            command += line if goes_on else line[len(PROMPT) :]
+            goes_on = command.endswith("\\")
+            command = command[:-1] if goes_on else command
+        else:
+            output.append(line)
+    yield command, output
+
+
+def pattern(lines: list[str]) -> str:
+    """A regular expression for what the page shows."""
+    parts = [
+        "(?:.*\n)*" if line.strip() == "..." else ".*".join(re.escape(piece) for piece in line.split("...")) + " *\n"
+        for line in lines
+        if line
+    ]
+    return "".join(parts)
+
+
+class Reader:
+    """Does what a page says, below a root of its own."""
+
+    def __init__(self, world: World, scratch: pathlib.Path) -> None:
+        self.world, self.scratch = world, scratch
+        program = world.run("engine", {})["program"]
+        (scratch / "bin").mkdir()
+        (scratch / "bin/berth").symlink_to(program)
+        self.own = {"BERTH_ROOT": str(world.root)}
+
+    def converge(self, text: str) -> None:
+        path = self.scratch / "playbook.yml"
+        path.write_text(text)
+        ansible = self.world.ansible
+        inventory = ansible.local(ansible_become=False)
+        for _time in range(2):
+            # Nothing is put into the paths of the machine that tests it.
+            run = ansible.run_file(path, inventory=inventory, environment=self.own, host_command="").ok()
+        assert run.changed == []
+
+    def type(self, command: str) -> str:
+        path = f"{self.scratch / 'bin'}:{os.environ['PATH']}"
+        done = subprocess.run(
+            command, shell=True, cwd=self.scratch, env={**os.environ, **self.own, "PATH": path}, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        return "".join(f"{line}\n" for line in done.stdout.splitlines() if line.strip())
+
+
+@pytest.fixture
+def reader(ansible: Ansible, tmp_path: pathlib.Path) -> Iterator[Reader]:
+    """A reader with an engine and an empty state."""
+    world = World(ansible, tmp_path / "state")
+    try:
+        yield Reader(world, tmp_path)
+    finally:
+        world.clear()
+        shutil.rmtree("/var/tmp/berth-docs", ignore_errors=True)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if Page(path).blocks], ids=lambda path: path.stem)
+def test_what_the_page_shows_is_so(reader: Reader, path: pathlib.Path) -> None:
+    for kind, text, line in Page(path).blocks:
+        if kind == "yaml":
+            reader.converge(text)
+            continue
+        for command, expected in conversations(text):
+            printed = reader.type(command)
+            assert re.fullmatch(pattern(expected), printed), f"{path.name}:{line}: {command}\n{printed}"
+
+
+def test_the_pages_have_something_to_run() -> None:
+    assert sum(len(Page(path).blocks) for path in PAGES) >= 10
+
+
+def test_a_console_that_lies_is_found(reader: Reader) -> None:
+    said = reader.type("berth ps -a")
+    assert re.fullmatch(pattern(["CONTAINER ID ... NAMES"]), said)
+    assert not re.fullmatch(pattern(["CONTAINER ID ... NAMES", "web"]), said)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: pathlib.Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
