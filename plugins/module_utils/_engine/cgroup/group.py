@@ -39,6 +39,14 @@ def shelter(hierarchy: Hierarchy, parent: str) -> tuple[str, ...]:
     return create(hierarchy, parent, "supervisors", Limits())
 
 
+def birthplace(hierarchy: Hierarchy, directories: tuple[str, ...]) -> str:
+    """The one of a group's directories that a process can be born in (clone3(2), CLONE_INTO_CGROUP, Linux 5.7), "" for none."""
+    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
+    if not hierarchy.v2 or (major, minor) < (5, 7):
+        return ""
+    return next(path for path in directories if path.startswith(hierarchy.v2 + "/"))
+
+
 def apply(hierarchy: Hierarchy, parent: str, name: str, limits: Limits) -> None:
     """Set the limits of a group that exists, also while it runs."""
     for controller in CONTROLLERS:

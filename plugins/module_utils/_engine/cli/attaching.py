@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 
 from ..container.signalling import send
-from ..errors import EngineError, InvalidSpec
+from ..errors import EngineError
 from ..kernel import signals as signal
 from . import say, terminal
-from .conversation import Attached, size_frame
+from .conversation import Attached
 from .signals import ENDING, FORWARDED, leave
 
 TYPE_CHECKING = False
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from ..paths import Paths
 
 UNREAD = 128 + signal.SIGPIPE
-
-
-def check_terminal() -> None:
-    """InvalidSpec unless standard input is a terminal: half a terminal is no use to anybody."""
-    if not os.isatty(0):
-        raise InvalidSpec("the input device is not a TTY: leave out -t to connect a pipe or a file")
-
-
-def say_size(end: Socket) -> None:
-    """Put the terminal's size into a connection that is empty still, so that it comes before everything else."""
-    end.sendall(size_frame())
 
 
 def converse(

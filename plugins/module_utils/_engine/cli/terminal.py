@@ -9,11 +9,19 @@ import os
 import struct
 import termios
 
+from ..errors import InvalidSpec
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _NO_SIZE = (0, 0)
+
+
+def check() -> None:
+    """InvalidSpec unless standard input is a terminal: half a terminal is no use to anybody."""
+    if not os.isatty(0):
+        raise InvalidSpec("the input device is not a TTY: leave out -t to connect a pipe or a file")
 
 
 def size(fd: int) -> tuple[int, int]:

@@ -33,13 +33,17 @@ def compile_bundle(
     network_of: int = 0,
     names_dir: str = "",
     name_servers: tuple[str, ...] = (),
+    size: tuple[int, int] | None = None,
 ) -> Bundle:
-    """The bundle of one start. `network` is own, host or shared (see Bundle)."""
+    """The bundle of one start. `network` is own, host or shared (see Bundle); `size` is rows and columns of its terminal."""
     spec, home = record.spec, paths.container(record.id)
+    oci = _config(record, image.config, own_network=network == "own", home=home)
+    if spec.tty and size and all(size):
+        oci["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     return Bundle(
         ident=record.id,
         root=paths.root,
-        oci=_config(record, image.config, own_network=network == "own", home=home),
+        oci=oci,
         home=home,
         run=paths.container_run(record.id),
         layers=image.layers,

@@ -31,6 +31,7 @@ class ExecSpec(Value):
     user: str | None = None
     working_dir: str | None = None
     tty: bool = False
+    size: tuple[int, int] | None = None
     privileged: bool = False
 
 
@@ -47,6 +48,8 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
         record.spec.cap_add, record.spec.cap_drop, privileged=record.spec.privileged or spec.privileged
     )
     user = spec.user if spec.user is not None else record.spec.user
+    here = hierarchy.mounted()
+    directories = group.directories(here, paths.cgroup, record.id)
     return joining.open_session(
         joining.Plan(
             pid=now.pid,
@@ -55,9 +58,11 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
             ),
             user=user if user is not None else str(config.get("User") or ""),
             mask=capabilities.mask(held),
-            cgroups=group.directories(hierarchy.mounted(), paths.cgroup, record.id),
+            cgroups=directories,
+            unified=group.birthplace(here, directories),
             id_start=record.id_start,
             terminal=spec.tty,
+            size=spec.size,
         )
     )
 

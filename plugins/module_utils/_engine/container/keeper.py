@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def fork_supervisor(paths: Paths) -> Nursling:
     """A supervisor for the next `start`: worth forking early, while the spec and the image are still to be read."""
     paths.prepare()
-    return prepare(make_hooks, get_ready, group.shelter(hierarchy.mounted(), paths.cgroup))
+    here = hierarchy.mounted()
+    groups = group.shelter(here, paths.cgroup)
+    return prepare(make_hooks, get_ready, groups, group.birthplace(here, groups))
 
 
 def get_ready() -> None:

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import os
-
 from ..cgroup import group, hierarchy
-from ..cgroup.hierarchy import Hierarchy
 from ..errors import Conflict, NotFound, from_os
 from ..image.resolve import resolve
 from ..network import modes, resolv
@@ -24,35 +21,46 @@ from .release import bury, claim, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..kernel.sockets import Socket
     from ..network.attach import Attachment
     from ..network.modes import Mode
     from ..runtime.nursery import Nursling
 
 
-def start(paths: Paths, record: Record, *, client: Socket | None = None, supervisor: Nursling | None = None) -> int:
+def start(
+    paths: Paths,
+    record: Record,
+    *,
+    client: Socket | None = None,
+    size: tuple[int, int] | None = None,
+    supervisor: Nursling | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> int:
     """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was.
 
-    `client` is attached from the first byte. `supervisor` is one that was forked early.
+    `client` is attached from the first byte; `size` is rows and columns of its terminal. `supervisor` is one that was
+    forked early. `meanwhile()` is called while the container is being made, unless there is a network to get ready for.
     """
     with records.lock(paths, record):
         if record.state(paths).status == "running":
             raise Conflict(f"container {record.name} runs already")
         bury(paths, record)
         with claim(paths, record) as held:
-            attachment = _prepare(paths, record)
+            attachment = _prepare(paths, record, size)
             return launch.launch(
                 supervisor or fork_supervisor(paths),
                 f"{paths.container(record.id)}/bundle",
                 paths.container_run(record.id),
                 claim=held.fileno(),
                 client=client,
-                meanwhile=lambda: _get_ready(attachment),
+                meanwhile=lambda: _get_ready(attachment, meanwhile),
                 connect=lambda pid: _connect(paths, attachment, pid),
             )
 
 
-def _prepare(paths: Paths, record: Record) -> Attachment | None:
+def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Attachment | None:
     """Everything that is decided and reserved before there is a process; an error gives it back."""
     mode = modes.parse_mode(record.spec.network_mode)
     here = hierarchy.mounted()
@@ -66,8 +74,9 @@ def _prepare(paths: Paths, record: Record) -> Attachment | None:
             paths,
             record,
             image,
+            size=size,
             cgroups=directories,
-            unified=_unified(here, directories),
+            unified=group.birthplace(here, directories),
             network={modes.HOST: "host", modes.CONTAINER: "shared"}.get(mode.kind, "own"),
             network_of=other.state(paths).pid if other else 0,
             names_dir=attachment.names_dir if attachment else "",
@@ -83,11 +92,13 @@ def _prepare(paths: Paths, record: Record) -> Attachment | None:
     return attachment
 
 
-def _get_ready(attachment: Attachment | None) -> None:
+def _get_ready(attachment: Attachment | None, meanwhile: Callable[[], object] | None) -> None:
     if attachment:
         from ..network import attach
 
         attach.warm()
+    elif meanwhile:
+        meanwhile()
 
 
 def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
@@ -112,14 +123,6 @@ def _network_owner(paths: Paths, mode: Mode) -> Record | None:
     if owner.state(paths).status != "running":
         raise NotFound(f"network_mode {mode}: container {mode.target} does not run: start it first")
     return owner
-
-
-def _unified(here: Hierarchy, directories: tuple[str, ...]) -> str:
-    """The directory to be born in (clone3(2), CLONE_INTO_CGROUP, Linux 5.7), "" on older kernels."""
-    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
-    if not here.v2 or (major, minor) < (5, 7):
-        return ""
-    return next(path for path in directories if path.startswith(here.v2 + "/"))
 
 
 def _write_files(paths: Paths, record: Record, mode: Mode, attachment: Attachment | None, other: Record | None) -> None:

@@ -9,7 +9,7 @@ import struct
 
 from ..kernel import files, mounts, process, sockets
 from ..kernel.sockets import Socket
-from . import link, pty
+from . import groups, link, pty
 from .become import become, prepare_directory
 from .bundle import Bundle
 from .root import Root, enter, hide, mount_all, mount_cgroups
@@ -37,13 +37,13 @@ def _run(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoR
     # Still the host's root, though with no rights but a file owner's: the path is not open to the container's ids.
     place = os.open(bundle.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _fields, fds = link.receive(supervisor, "mounts")
+    groups.join(bundle.cgroups, bundle.unified)
     if bundle.id_start is not None:
         os.setresgid(0, 0, 0)
         os.setgroups(())
         os.setresuid(0, 0, 0)
     process.set_dumpable(False)
     root = _build(bundle, place, fds)
-    link.receive(supervisor, "grouped")
     if bundle.network == "own":
         _raise_loopback()
     _build_rest(root, oci)

@@ -9,7 +9,7 @@ import select
 from ..kernel import process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import link, pty, users
+from . import groups, link, pty, users
 from .become import become, own_pipes
 
 TYPE_CHECKING = False
@@ -31,8 +31,10 @@ class Plan(Value):
     user: str
     mask: int
     cgroups: tuple[str, ...]
+    unified: str
     id_start: int | None
     terminal: bool = False
+    size: tuple[int, int] | None = None
 
 
 class Session:
@@ -114,7 +116,7 @@ def open_session(plan: Plan) -> Session:
     """Start the process. Errors are EngineErrors, CommandNotFound among them; nothing is left running then."""
     ours, theirs = link.pair()
     inner, outer = _pipes(plan.terminal)
-    pid = os.fork()
+    pid = groups.fork(plan.unified)
     if pid == 0:
         ours.close()
         for fd in outer:
@@ -152,9 +154,7 @@ def _join(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
         spaces = [
             (os.open(f"/proc/{plan.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _wanted(plan)
         ]
-        for directory in plan.cgroups:
-            with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
-                file.write("0")
+        groups.join(plan.cgroups, plan.unified)
         os.chdir("/")
         if not plan.terminal:
             own_pipes(stdio, plan.id_start)
@@ -206,6 +206,8 @@ def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
 def _take_terminal(plan: Plan, door: Socket) -> None:
     master, slave, _path = pty.open_pair()
     os.fchown(slave, users.look_up(plan.user).uid, 5)
+    if plan.size and all(plan.size):
+        pty.resize(master, *plan.size)
     link.send(door, "terminal", fds=(master,))
     os.close(master)
     pty.take(slave)

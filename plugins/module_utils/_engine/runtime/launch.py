@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from ..kernel import sockets
 from ..kernel.sockets import Socket
 from . import link
 from .nursery import Nursling
@@ -36,11 +37,21 @@ def launch(
         meanwhile()
         return _follow(supervisor.link, connect)
     except BaseException:
-        supervisor.link.close()
-        os.waitpid(supervisor.pid, 0)
+        _wait_for_end(supervisor.link)
         raise
     finally:
         supervisor.link.close()
+        os.waitpid(supervisor.pid, 0)
+
+
+def _wait_for_end(starter: Socket) -> None:
+    """Let the supervisor see that it is on its own, and wait until it has taken back what it made."""
+    try:
+        starter.shutdown(sockets.SHUT_WR)
+        while starter.recv(1):
+            continue
+    except OSError:
+        return
 
 
 def _follow(starter: Socket, connect: Callable[[int], object]) -> int:

@@ -26,11 +26,12 @@ class Nursling:
         self.pid, self.link = pid, end
 
 
-def prepare(make_hooks: MakeHooks, get_ready: Callable[[], object], groups: tuple[str, ...]) -> Nursling:
+def prepare(make_hooks: MakeHooks, get_ready: Callable[[], object], groups: tuple[str, ...], unified: str) -> Nursling:
     """Fork the supervisor of a container that the caller is going to start. The caller has one thread.
 
     `make_hooks(root, ident)` is called in it once the container is known, `get_ready()` before: it imports what the hooks
-    will need. It moves into the cgroups `groups`, so that it outlives the session of whoever starts it.
+    will need. It lives in the cgroups `groups`, one of which is `unified`, so that it outlives the session of whoever
+    starts it.
     """
     ours, theirs = link.pair()
     pid = os.fork()
@@ -40,30 +41,9 @@ def prepare(make_hooks: MakeHooks, get_ready: Callable[[], object], groups: tupl
     code = 1
     try:
         ours.close()
-        mover = _move_into(groups)
         from . import supervisor
 
         get_ready()
-        code = supervisor.main(theirs, make_hooks, mover)
-    finally:
-        os._exit(code)
-
-
-def _move_into(groups: tuple[str, ...]) -> int:
-    """Leave the caller's cgroups, by the hand of a child: the first move in a while waits 15 ms for the kernel's grace period.
-
-    The container's own move comes soon after, and then finds that wait already begun.
-    """
-    mine = str(os.getpid()).encode()
-    mover = os.fork()
-    if mover:
-        return mover
-    code = 1
-    try:
-        for group in groups:
-            fd = os.open(f"{group}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-            os.write(fd, mine)
-            os.close(fd)
-        code = 0
+        code = supervisor.main(theirs, make_hooks, groups, unified)
     finally:
         os._exit(code)

@@ -12,7 +12,7 @@ from ..errors import EngineError
 from ..kernel import mounts, process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import init, link, parts, state, wire
+from . import groups, init, link, parts, pty, state, wire
 from .become import own_pipes
 from .bundle import Bundle, load
 from .logfile import LogFile
@@ -89,8 +89,6 @@ class Supervisor:
         for fd in (*fds, userns):
             if fd >= 0:
                 os.close(fd)
-        self._join_cgroups()
-        link.send(self._init, "grouped")
         if bundle.names_dir:
             from . import names  # noqa: F401  (imported now, while the first process works)
         made, terminal = link.receive(self._init, "ready")
@@ -113,10 +111,9 @@ class Supervisor:
             | (process.NEWUSER if bundle.id_start is not None else 0)
             | (process.NEWNET if bundle.network == "own" else 0)
         )
-        unified = os.open(bundle.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if bundle.unified else -1
         home = _enter_network(bundle.network_of)
         try:
-            self.pid = process.clone(flags, unified)
+            self.pid = groups.fork(bundle.unified, flags)
         finally:
             # Never in the child, which is to stay where it was born.
             if home >= 0 and self.pid:
@@ -126,9 +123,10 @@ class Supervisor:
             self._init.close()
             init.main(bundle, child_end, stdio)
         child_end.close()
-        for fd in {*stdio, unified} - {-1}:
+        for fd in set(stdio):
             os.close(fd)
         self._pidfd = process.open_pidfd(self.pid)
+        _set_oom_score(self.pid, bundle.oci["process"].get("oomScoreAdj", 0))
 
     def _make_pipes(self) -> tuple[int, int, int]:
         """Our ends are kept in the object, the container's are returned."""
@@ -168,15 +166,11 @@ class Supervisor:
                 fds.append(parts.open_devices(entry["options"], bundle.id_start or 0))
         return tuple(fds)
 
-    def _join_cgroups(self) -> None:
-        for directory in self._bundle.cgroups:
-            if directory != self._bundle.unified:
-                with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
-                    file.write(str(self.pid))
-        _set_oom_score(self.pid, self._bundle.oci["process"].get("oomScoreAdj", 0))
-
     def _take_terminal(self, master: int) -> None:
         self._outputs, self._terminal, self._stdin = {master: "stdout"}, master, os.dup(master)
+        size = self._bundle.oci["process"].get("consoleSize")
+        if size:
+            pty.resize(master, size["height"], size["width"])
 
     def _serve_names(self) -> None:
         bundle = self._bundle
@@ -299,14 +293,17 @@ def _accept(listener: Socket, relay: Relay) -> None:
     relay.attach(end)
 
 
-def main(starter: Socket, make_hooks: MakeHooks, mover: int) -> int:
-    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status. `mover` is a child to reap."""
+def main(starter: Socket, make_hooks: MakeHooks, own_groups: tuple[str, ...], unified: str) -> int:
+    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status."""
+    if groups.fork(unified):
+        return 0
     gc.enable()
     _detach({starter.fileno()})
+    groups.join(own_groups, unified)
     try:
         fields, fds = link.receive(starter, "bundle")
     except EngineError:
-        return 0
+        return 0  # nobody needs us
     bundle = load(fields["directory"], fields["run"])
     client = Socket(fileno=fds[1]) if len(fds) > 1 else None
     supervisor = Supervisor(bundle, make_hooks(bundle.root, bundle.ident))
@@ -321,7 +318,6 @@ def main(starter: Socket, make_hooks: MakeHooks, mover: int) -> int:
         pass  # whoever started it is gone, and the container runs
     starter.close()
     supervisor.run(client)
-    os.waitpid(mover, 0)
     return 0
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ...container import record as records
 from ...container.attach import open_stream
 from .. import terminal
-from ..attaching import check_terminal, converse
+from ..attaching import converse
 from ..conversation import size_frame
 from ..options import Command, Option
 
@@ -34,7 +34,7 @@ def run(paths: Paths, given: Given) -> int:
     record = records.find(paths, given.operands[0])
     interactive = record.spec.interactive and not given.flag("no-stdin")
     if record.spec.tty and interactive:
-        check_terminal()
+        terminal.check()
     with open_stream(paths, record) as end:
         if record.spec.tty:
             _redraw(end)

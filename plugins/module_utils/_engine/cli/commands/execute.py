@@ -8,7 +8,7 @@ import os
 from ...container import record as records
 from ...container.execute import ExecSpec, open_session
 from .. import terminal
-from ..attaching import UNREAD, check_terminal
+from ..attaching import UNREAD
 from ..conversation import Joined
 from ..creation import environment
 from ..options import Command, Option
@@ -44,7 +44,7 @@ COMMAND = Command(
 def run(paths: Paths, given: Given) -> int:
     tty, interactive, detach = given.flag("tty"), given.flag("interactive"), given.flag("detach")
     if tty and interactive and not detach:
-        check_terminal()
+        terminal.check()
     name, *argv = given.operands
     spec = ExecSpec(
         argv=tuple(argv),
@@ -52,6 +52,7 @@ def run(paths: Paths, given: Given) -> int:
         user=given.text("user"),
         working_dir=given.text("workdir"),
         tty=tty,
+        size=terminal.size(0) if tty else None,
         privileged=given.flag("privileged"),
     )
     record = records.find(paths, name)

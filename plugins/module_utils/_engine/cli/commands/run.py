@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from ...container.keeper import fork_supervisor
 from ...kernel import sockets
-from .. import say
-from ..attaching import check_terminal, converse, say_size
+from .. import say, terminal
 from ..creation import OPTIONS, make
 from ..options import Command, Option
 from ..signals import unwind_on_end
@@ -34,7 +33,7 @@ COMMAND = Command(
 def run(paths: Paths, given: Given) -> int:
     interactive, detach = given.flag("interactive"), given.flag("detach")
     if interactive and given.flag("tty") and not detach:
-        check_terminal()
+        terminal.check()
     # It gets ready on another processor while this process imports the rest and makes the container.
     supervisor = fork_supervisor(paths)
     unwind_on_end()
@@ -46,9 +45,9 @@ def run(paths: Paths, given: Given) -> int:
     ours, theirs = sockets.pair(sockets.SOCK_STREAM)
     with ours:
         with theirs:
-            if record.spec.tty:
-                say_size(ours)
             _start(paths, record, theirs, supervisor)
+        from ..attaching import converse
+
         return converse(paths, record, ours, interactive=interactive, close=interactive, own=True)
 
 
@@ -56,10 +55,15 @@ def _start(paths: Paths, record: Record, client: Socket | None, supervisor: Nurs
     """A container that could not start was made for nothing."""
     from ...container.start import start
 
+    size = terminal.size(0) if record.spec.tty else None
     try:
-        start(paths, record, client=client, supervisor=supervisor)
+        start(paths, record, client=client, size=size, supervisor=supervisor, meanwhile=_get_ready if client else None)
     except BaseException:
         from ...container.remove import remove
 
         remove(paths, record, force=True)
         raise
+
+
+def _get_ready() -> None:
+    from .. import attaching  # noqa: F401  (there is nothing else to do while the container is made)

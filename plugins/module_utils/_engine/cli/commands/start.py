@@ -7,7 +7,8 @@ from ...container import record as records
 from ...container.start import start
 from ...errors import Conflict
 from ...kernel import sockets
-from ..attaching import check_terminal, converse, say_size
+from .. import terminal
+from ..attaching import converse
 from ..options import Command, Option, UsageError
 from ..several import Several
 
@@ -52,11 +53,9 @@ def _attached(paths: Paths, name: str, *, interactive: bool) -> int:
         raise Conflict(f"container {record.name} runs already: berth attach {record.name} connects to it")
     interactive = interactive and record.spec.interactive
     if record.spec.tty and interactive:
-        check_terminal()
+        terminal.check()
     ours, theirs = sockets.pair(sockets.SOCK_STREAM)
     with ours:
         with theirs:
-            if record.spec.tty:
-                say_size(ours)
-            start(paths, record, client=theirs)
+            start(paths, record, client=theirs, size=terminal.size(0) if record.spec.tty else None)
         return converse(paths, record, ours, interactive=interactive, close=interactive)
