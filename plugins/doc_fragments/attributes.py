@@ -75,5 +75,5 @@ requirements:
   - the user root on the host, for example by C(become)
   - pyroute2 on the controller
 notes:
-  - The first task that touches a host sends the engine there, some 400 KiB. Later ones find it by its digest.
+  - The first task that touches a host sends the engine there, some 550 KiB. Later ones find it by its digest.
 """

@@ -31,7 +31,9 @@ options:
     type: list
     elements: str
   stdin:
-    description: What the command reads from its standard input, as text and without a newline added.
+    description:
+      - What the command reads from its standard input, as text and without a newline added.
+      - For secrets, give the task C(no_log). Ansible logs the arguments of modules.
     type: str
   chdir:
     description: The directory of the container to start in.
