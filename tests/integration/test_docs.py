@@ -61,13 +61,16 @@ def conversations(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def pattern(lines: list[str]) -> str:
-    """A regular expression for what the page shows."""
-    parts = [
-        "(?:.*\n)*" if line.strip() == "..." else ".*".join(re.escape(piece) for piece in line.split("...")) + " *\n"
-        for line in lines
-        if line
-    ]
-    return "".join(parts)
+    """A regular expression for what the page shows, to be tried on what `plain` gives."""
+    return "".join(
+        "(?:.*\n)*" if line == "..." else ".*".join(map(re.escape, line.split("..."))) + "\n"
+        for line in plain("\n".join(lines)).splitlines()
+    )
+
+
+def plain(text: str) -> str:
+    """The text without empty lines, and with one blank where there are several: the width of columns is no matter."""
+    return "".join(f"{' '.join(line.split())}\n" for line in text.splitlines() if line.strip())
 
 
 class Reader:
@@ -96,7 +99,7 @@ class Reader:
             command, shell=True, cwd=self.scratch, env={**os.environ, **self.own, "PATH": path}, text=True, timeout=60,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
-        return "".join(f"{line}\n" for line in done.stdout.splitlines() if line.strip())
+        return plain(done.stdout)
 
 
 @pytest.fixture
