@@ -28,7 +28,11 @@ class ActionModule(DeliveringAction):
             _check_environment(arguments)
             if boolean(arguments.get("validate_only", False), strict=False):
                 return {**result, "changed": False}
-        if kind == "container_image" and arguments.get("rootfs") and not boolean(arguments.get("remote_src", True), strict=False):
+        if (
+            kind == "container_image"
+            and arguments.get("rootfs")
+            and not boolean(arguments.get("remote_src", True), strict=False)
+        ):
             return {**result, **self._run_with_upload(module, arguments, host)}
         return {**result, **self.run_delivered(module, arguments, host)}
 
