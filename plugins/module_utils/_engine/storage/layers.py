@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from ..errors import Refused
 from ..values import Value
 from .blobs import BlobWriter
 from .census import Census
@@ -58,6 +59,9 @@ def from_tar(
                 entry.pour(build.tree)
                 count += 1
         return build.finish(census.newest, count)
+    except Refused as error:
+        # What reads the archive knows no name for it.
+        raise error if name in str(error) else Refused(f"{name}: {error}") from None
     finally:
         build.abandon()
 
