@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from ..errors import KernelError, Refused, from_os
 from ..kernel import files, mounts
@@ -144,14 +145,19 @@ def hide(root: Root, masked: list[str], read_only: list[str]) -> None:
     """
     empty = mounts.open_filesystem("tmpfs", (("size", "4k"), ("mode", "755")), mounts.ATTR_RDONLY)
     null = files.openat2(root.fd, "dev/null", os.O_PATH, resolve=files.IN_ROOT | files.NO_SYMLINKS)
+    used = False
     for path in masked:
         place = _open_existing(root, path)
         if place < 0:
             continue
-        is_directory = os.fstat(place).st_mode & 0o170000 == 0o040000
-        cover = mounts.open_tree("", directory=empty if is_directory else null)
-        mounts.move(cover, place)
-        os.close(cover)
+        if not stat.S_ISDIR(os.fstat(place).st_mode):
+            _cover(place, null)
+        elif used:
+            _cover(place, empty)
+        else:
+            # open_tree(2) copies a mount that is not attached anywhere only since Linux 6.15.
+            mounts.move(empty, place)
+            used = True
         os.close(place)
     for path in read_only:
         place = _open_existing(root, path)
@@ -164,6 +170,12 @@ def hide(root: Root, masked: list[str], read_only: list[str]) -> None:
         os.close(place)
     os.close(null)
     os.close(empty)
+
+
+def _cover(place: int, source: int) -> None:
+    copy = mounts.open_tree("", directory=source)
+    mounts.move(copy, place)
+    os.close(copy)
 
 
 def _open_existing(root: Root, path: str) -> int:
