@@ -63,14 +63,13 @@ images:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._ansible.info_options import INFO
 from ..module_utils._ansible.request import ENGINE, answer
 
 
 def main() -> None:
     """One request, one answer."""
-    module = AnsibleModule(
-        argument_spec={"name": {"type": "list", "elements": "str"}, **ENGINE}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={**INFO, **ENGINE}, supports_check_mode=True)
     answer(module, "container_image_info")
 
 

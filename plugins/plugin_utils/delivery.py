@@ -8,6 +8,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from .bundle import packed, pinned_digest
+from .direct import ask, may_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class DeliveringAction(ActionBase):
         """The result of `module`; the engine is sent when the module, or the host before an async job, says it is missing."""
         ours = pinned_digest(constants.DEFAULT_LOCAL_TMP)
         pinned = {**arguments, "engine": arguments.get("engine") or ours}
+        if may_go(self, module, arguments, task_vars):
+            answer = ask(self, module, pinned)
+            if answer is not None:
+                return answer
         detached = bool(self._task.async_val and not self._connection.has_native_async)
         if detached and pinned["engine"] == ours:
             # A job can't ask back.

@@ -25,18 +25,9 @@ def answer(module: AnsibleModule, verb: str, params: dict[str, Any] | None = Non
 
 
 def ask(module: AnsibleModule, verb: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The engine's answer {"changed", "diff", "result", "warnings"}; any other outcome ends the module.
-
-    Options that the user left out are left out of the request too: no opinion.
-    """
+    """The engine's answer {"changed", "diff", "result", "warnings"}; any other outcome ends the module."""
     given = module.params if params is None else params
-    request = {
-        "verb": verb,
-        "root": module.params["root"],
-        "check": module.check_mode,
-        "diff": module._diff,
-        "params": {key: value for key, value in given.items() if key not in ENGINE and value is not None},
-    }
+    request = request_of(verb, given, module.params, check=module.check_mode, diff=module._diff)
     command = [sys.executable, "-I", "-S", find_engine(module), "api"]
     status, out, err = module.run_command(command, data=json.dumps(request), handle_exceptions=False)
     try:
@@ -53,9 +44,24 @@ def finish(module: AnsibleModule, reply: dict[str, Any], **more: Any) -> NoRetur
     """End the module with an answer; `more` is added to its result."""
     for warning in reply["warnings"]:
         module.warn(warning)
-    if module._diff:
-        more["diff"] = reply["diff"]
-    module.exit_json(changed=reply["changed"], **reply["result"], **more)
+    module.exit_json(**finished(reply, diff=module._diff), **more)
+
+
+def request_of(verb: str, given: dict[str, Any], common: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any]:
+    """What the engine reads. Options that the user left out are left out of it too: no opinion."""
+    return {
+        "verb": verb,
+        "root": common["root"],
+        "check": check,
+        "diff": diff,
+        "params": {key: value for key, value in given.items() if key not in ENGINE and value is not None},
+    }
+
+
+def finished(reply: dict[str, Any], *, diff: bool) -> dict[str, Any]:
+    """A task's result out of the engine's answer."""
+    result = {"changed": reply["changed"], **reply["result"]}
+    return {**result, "diff": reply["diff"]} if diff else result
 
 
 def find_engine(module: AnsibleModule) -> str:

@@ -12,6 +12,7 @@ from ..runtime.logfile import timestamp
 from . import record as records
 from .processes import hostname_of
 from .record import Record
+from .spec import opinions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def describe(paths: Paths, record: Record) -> dict[str, Any]:
-    """`spec` is what was asked for; `state`, `network` and `ports` what is now. Times are RFC 3339, "" for never."""
+    """`spec` is what was asked for, without what nobody said; `state`, `network` and `ports` are what is now.
+
+    Times are RFC 3339, "" for never.
+    """
     now = record.state(paths)
     place = attach.attachment_of(paths, record.id) if now.status == "running" else None
     return {
@@ -30,7 +34,7 @@ def describe(paths: Paths, record: Record) -> dict[str, Any]:
         "created": _time(record.created),
         "hostname": hostname_of(record),
         "labels": dict(record.spec.labels),
-        "spec": record.spec.as_dict(),
+        "spec": opinions(record.spec),
         "state": {
             "status": now.status,
             "running": now.status == "running",

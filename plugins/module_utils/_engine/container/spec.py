@@ -51,6 +51,11 @@ class Spec(Value):
     _live = ("memory", "cpus", "pids_limit", "labels", "stop_signal", "stop_timeout")
 
 
+def opinions(spec: Spec) -> dict[str, Any]:
+    """What was asked for, as JSON values: the fields that are not what they would be if nobody had said anything."""
+    return {name: value for name, value in spec.as_dict().items() if getattr(spec, name) != getattr(Spec, name, None)}
+
+
 def differences(wanted: Spec, actual: Spec) -> tuple[str, ...]:
     """The names of the fields that differ."""
     return tuple(name for name in Spec._fields if getattr(wanted, name) != getattr(actual, name))

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the modules that only look."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+INFO: dict[str, dict[str, Any]] = {"name": {"type": "list", "elements": "str"}}
