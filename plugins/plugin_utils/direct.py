@@ -14,7 +14,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._ansible.container_options import CONTAINER
-from ..module_utils._ansible.delivery import engine_home, program
+from ..module_utils._ansible.delivery import DEFAULT_ROOT, program
 from ..module_utils._ansible.info_options import INFO
 from ..module_utils._ansible.request import ENGINE, finished, request_of
 
@@ -39,6 +39,7 @@ def may_go(action: ActionBase, module: str, arguments: dict[str, Any], task_vars
         kind in SPECS
         and task_vars.get("berth_direct", True) is not False
         and not action._task.async_val
+        and not any(action._task.environment or ())  # a module is given that, a plain command is not
         and bool(connection.has_pipelining)
         and getattr(connection._shell, "SHELL_FAMILY", "") == "sh"
         and (connection.become is None or bool(action._is_pipelining_enabled("new")))
@@ -57,10 +58,8 @@ def ask(action: ActionBase, module: str, pinned: dict[str, Any]) -> dict[str, An
     params = checked.validated_parameters
     task = action._task
     request = request_of(kind, params, params, check=bool(task.check_mode), diff=bool(task.diff))
-    path = program(engine_home(params["root"]), params["engine"])
-    said = action._low_level_execute_command(
-        f"{action._connection._shell.quote(path)} api", in_data=json.dumps(request).encode()
-    )
+    path = program(f"{_root(action, params)}/engine", params["engine"])
+    said = action._low_level_execute_command(f"{path} api", in_data=json.dumps(request).encode())
     try:
         reply = json.loads(said["stdout"])
         result = _result(reply, diff=bool(task.diff))
@@ -69,6 +68,13 @@ def ask(action: ActionBase, module: str, pinned: dict[str, Any]) -> dict[str, An
     shown = {key: value for key, value in params.items() if key != "engine"}
     answer: dict[str, Any] = wrap_var({**result, "invocation": {"module_args": shown}})
     return answer
+
+
+def _root(action: ActionBase, params: dict[str, Any]) -> str:
+    """The state's root as a word for the host's shell, which alone knows the host's $BERTH_ROOT."""
+    if params["root"]:
+        return str(action._connection._shell.quote(params["root"]))
+    return f'"${{BERTH_ROOT:-{DEFAULT_ROOT}}}"'
 
 
 def _result(reply: dict[str, Any], *, diff: bool) -> dict[str, Any]:
