@@ -82,6 +82,19 @@ def freeze(hierarchy: Hierarchy, parent: str, name: str, *, frozen: bool, patien
         raise Unsupported("this kernel has no cgroup freezer: commit with pause: false, or stop the container first")
 
 
+def is_frozen(hierarchy: Hierarchy, parent: str, name: str) -> bool:
+    """Whether the group stands still, or is about to."""
+    if "freezer" in hierarchy.v1:
+        path, moving = f"{hierarchy.v1['freezer']}/{parent}/{name}/freezer.state", "THAWED"
+    else:
+        path, moving = f"{hierarchy.v2}/{parent}/{name}/cgroup.freeze", "0"
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip() != moving
+    except FileNotFoundError:
+        return False
+
+
 def _await(path: str, line: str, name: str, patience: float) -> None:
     end = time.monotonic() + patience
     while True:

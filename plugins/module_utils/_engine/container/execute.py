@@ -14,6 +14,7 @@ from ..runtime import joining
 from ..security import capabilities
 from ..values import Value
 from . import record as records
+from .freezing import wait_until_awake
 from .processes import environment_of, hostname_of, process_of
 from .record import Record
 
@@ -40,6 +41,7 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
     now = record.state(paths)
     if now.status != "running":
         raise Conflict(f"container {record.name} does not run: start it first")
+    wait_until_awake(paths, record)
     config = resolve(paths, record.image_digest).config
     asked = record.spec.replace(tty=spec.tty, working_dir=spec.working_dir or record.spec.working_dir)
     environment = dict(pair.partition("=")[::2] for pair in environment_of(asked, config, hostname_of(record)))

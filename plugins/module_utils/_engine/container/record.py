@@ -119,20 +119,31 @@ def write(record: Record, directory: str) -> None:
 
 def publish(paths: Paths, record: Record, staged: str) -> None:
     """Make a staged directory the container: from the rename on it exists. The caller holds the name's lock."""
-    point(paths, record)
+    point(paths, record, staged)
     os.rename(staged, paths.container(record.id))
     sync_directory(paths.containers)
 
 
-def point(paths: Paths, record: Record) -> None:
-    """Let the container's name lead to it, whatever it led to before. Atomic."""
+def point(paths: Paths, record: Record, directory: str = "") -> None:
+    """Let the container's name lead to it, whatever it led to before. Atomic. `directory` is where it lies, if not in its place yet."""
     link = f"{paths.names}/{record.name}"
-    scratch = f"{paths.names}/.{record.id}"  # no container can be called that
+    scratch = f"{directory or paths.container(record.id)}/name"
     try:
         os.symlink(record.id, scratch)
     except FileExistsError:
         pass  # of a command that was killed here; it leads to the same place
     os.rename(scratch, link)
+
+
+def free_names(paths: Paths) -> None:
+    """Free the names whose containers are gone: a command that was killed between the two had no time to."""
+    for name in os.listdir(paths.names):
+        with lock_name(paths, name):
+            try:
+                if not os.path.isdir(paths.container(os.readlink(f"{paths.names}/{name}"))):
+                    os.unlink(f"{paths.names}/{name}")
+            except FileNotFoundError:
+                continue
 
 
 def withdraw(paths: Paths, record: Record) -> str:

@@ -37,6 +37,8 @@ def _sweep(paths: Paths, names: list[str]) -> None:
     from ..security import idranges
     from ..storage import staging
 
+    if any(name.startswith(_STAGED) for name in names):
+        records.free_names(paths)
     staging.sweep(paths)
     left = set(os.listdir(paths.staging))
     for name in names:
@@ -65,10 +67,9 @@ def _settle(paths: Paths, ident: str) -> None:
         records.point(paths, loser)
     if winner is None or winner.id == ident:
         return
-    from .release import bury, discard
+    from .release import discard, settled
     from .stop import kill
 
-    if loser.state(paths).status == "running":
+    if settled(paths, loser).status == "running":
         kill(paths, loser)
-    bury(paths, loser)
     discard(paths, loser)

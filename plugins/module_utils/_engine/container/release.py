@@ -7,7 +7,7 @@ import os
 import time
 
 from ..cgroup import group, hierarchy
-from ..errors import NotFound
+from ..errors import Busy, Conflict, NotFound
 from ..locks import DirectoryLock
 from ..network import modes
 from ..paths import Paths
@@ -17,8 +17,12 @@ from ..storage.staging import remove_tree
 from . import record as records
 from .record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..runtime.state import State
+
 _KILLED = 137
-_PATIENCE = 30.0
+_PATIENCE, _LOOK = 30.0, 0.1
 
 
 def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
@@ -64,16 +68,34 @@ def delete(trash: str) -> None:
 
 
 def claim(paths: Paths, record: Record) -> DirectoryLock:
-    """The lock that a supervisor holds while it lives, taken. Waits for one that is about to end; makes the run-time directory."""
-    run = paths.container_run(record.id)
+    """The lock that a supervisor holds while it lives, taken. Waits for one that is about to end; makes the run-time directory.
+
+    Conflict when that one does not end, because the start it was about has succeeded after its command was killed.
+    """
+    run, end = paths.container_run(record.id), time.monotonic() + _PATIENCE
     while True:
         os.makedirs(run, mode=0o700, exist_ok=True)
-        lock = DirectoryLock(run, f"the supervisor of container {record.name}", patience=_PATIENCE)
+        lock = DirectoryLock(run, f"the supervisor of container {record.name}", patience=_LOOK)
         try:
             lock.acquire()
         except NotFound:
             continue
+        except Busy:
+            if record.state(paths).status == "running":
+                raise Conflict(f"container {record.name} runs already") from None
+            if time.monotonic() > end:
+                raise
+            continue
         return lock
+
+
+def settled(paths: Paths, record: Record) -> State:
+    """The container's state once no half-made start is left: either it runs, or that start was taken back. The caller holds its lock."""
+    now = record.state(paths)
+    if now.status == "running":
+        return now
+    bury(paths, record)
+    return record.state(paths)
 
 
 def bury(paths: Paths, record: Record) -> None:
@@ -84,11 +106,19 @@ def bury(paths: Paths, record: Record) -> None:
     run = paths.container_run(record.id)
     if not os.path.isdir(run):
         return
-    with claim(paths, record):
+    try:
+        held = claim(paths, record)
+    except Conflict:
+        return
+    with held:
         now = record.state(paths)
         if now.status == "running":
             return
         killed = release(paths, record)
+        if record.spec.network_mode == modes.BRIDGE:
+            from ..network import attach
+
+            attach.sweep(paths, record.id)
         if now.unseen:
             fields = {
                 "exit_code": _KILLED, "started_at": now.started_at, "finished_at": time.time(), "oom_killed": killed,

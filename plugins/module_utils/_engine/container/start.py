@@ -17,7 +17,7 @@ from .checking import limits_of
 from .keeper import fork_supervisor
 from .processes import hostname_of
 from .record import Record
-from .release import bury, claim, release
+from .release import claim, release, settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ def start(
     forked early. `meanwhile()` is called while the container is being made, unless there is a network to get ready for.
     """
     with records.lock(paths, record):
-        if record.state(paths).status == "running":
+        if settled(paths, record).status == "running":
             raise Conflict(f"container {record.name} runs already")
-        bury(paths, record)
         with claim(paths, record) as held:
             attachment = _prepare(paths, record, size)
             return launch.launch(

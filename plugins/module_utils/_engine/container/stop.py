@@ -10,8 +10,9 @@ from ..runtime import state
 from ..runtime.waiting import wait_for_end
 from ..undo import Undo
 from . import record as records
+from .freezing import wake
 from .record import Record
-from .release import bury
+from .release import bury, settled
 from .signalling import send
 
 TYPE_CHECKING = False
@@ -32,8 +33,9 @@ def stop(
     with Undo() as held:
         for record in sorted(containers, key=lambda item: item.id):
             held.enter(records.lock(paths, record))
-        running = {record.id: record for record in containers if record.state(paths).status == "running"}
+        running = {record.id: record for record in containers if settled(paths, record).status == "running"}
         for record in running.values():
+            wake(paths, record)
             send(paths, record, signal_name or record.spec.stop_signal or image_signal(paths, record))
         left = tuple(running.values())
         for limit, group in _by_patience(left, timeout):
@@ -54,6 +56,7 @@ def image_signal(paths: Paths, record: Record) -> str:
 
 def kill(paths: Paths, record: Record) -> None:
     """SIGKILL, and wait until everything is released. The caller holds the container's lock."""
+    wake(paths, record)
     send(paths, record, "SIGKILL")
     _settle(paths, (record,))
 

@@ -138,6 +138,17 @@ def release(paths: Paths, ident: str, network: str = subnets.DEFAULT, *, ended: 
     return True
 
 
+def sweep(paths: Paths, ident: str, network: str = subnets.DEFAULT) -> None:
+    """Take back what a `reserve` that was killed took before it wrote it down. It looks at every lease and port. Idempotent."""
+    leases.drop_all_of(paths, network, ident)
+    with Lock(paths.locks, "published-ports"):
+        claims.drop_all_of(_claims(paths), ident)
+    attached = os.path.dirname(_record_path(paths, network, ident))
+    for name in os.listdir(attached) if os.path.isdir(attached) else ():
+        if name.startswith(ident):
+            _forget(f"{attached}/{name}")
+
+
 def finish_release(ident: str, patience: float = 0.2) -> None:
     """Make sure that the link is gone after `release(ended=True)`: give the kernel `patience` seconds, then remove it.
 

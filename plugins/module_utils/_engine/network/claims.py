@@ -9,15 +9,13 @@ import os
 from ..errors import Conflict, from_os
 from ..kernel import sockets
 from ..kernel.sockets import Socket
-from .ports import overlap
+from .ports import Port, overlap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .ports import Port
-
-_TRIES = 64
+_TRIES, _SCRATCH = 64, ".new"
 
 
 def claim(directory: str, ident: str, ports: tuple[Port, ...], owner: Callable[[str], str]) -> tuple[Port, ...]:
@@ -51,10 +49,28 @@ def drop(directory: str, ident: str, ports: tuple[Port, ...]) -> tuple[Port, ...
     return tuple(dropped)
 
 
+def drop_all_of(directory: str, ident: str) -> None:
+    """Give back every port of `ident`, whether or not it was written down which: it reads every claim. The caller holds the lock."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.endswith(_SCRATCH):
+            os.unlink(f"{directory}/{name}")
+            continue
+        protocol, _, number = name.partition("-")
+        port = Port(host_ip="", host_port=int(number), container_port=0, protocol=protocol)
+        lines = _read(directory, port)
+        rest = [line for line in lines if line[1] != ident]
+        if len(rest) < len(lines):
+            _write(directory, port, rest)
+
+
 def _choose(directory: str, ident: str, port: Port, owner: Callable[[str], str]) -> Port:
-    for _ in range(_TRIES):
+    for _unused in range(_TRIES):
         wanted = port.replace(host_port=_free_number(port))
-        if not any(overlap(host_ip, wanted.host_ip) for host_ip, _ in _read(directory, wanted)):
+        if not any(overlap(host_ip, wanted.host_ip) for host_ip, _unused in _read(directory, wanted)):
             return _fix(directory, ident, wanted, owner)
     raise Conflict(
         f"no free port of the host for {port.container_port}/{port.protocol}: publish it on a port of your choice"
@@ -139,7 +155,7 @@ def _write(directory: str, port: Port, lines: list[tuple[str, str]]) -> None:
         except FileNotFoundError:
             return
         return
-    scratch = f"{path}.new"
+    scratch = f"{path}{_SCRATCH}"
     with open(
         os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w", encoding="ascii"
     ) as file:

@@ -66,6 +66,16 @@ def drop_all_stale(paths: Paths, network: str) -> list[str]:
     ]
 
 
+def drop_all_of(paths: Paths, network: str, ident: str) -> None:
+    """End every lease of `ident`, for a container whose address nobody wrote down: it looks at every lease. Idempotent."""
+    try:
+        addresses = os.listdir(_directory(paths, network))
+    except FileNotFoundError:
+        return
+    for address in addresses:
+        give_back(paths, network, address, ident)
+
+
 def mac_of(address: str) -> str:
     """A locally administered MAC address that follows from the IPv4 address: 10.89.0.5 -> 02:42:0a:59:00:05."""
     return "02:42:" + ":".join(f"{int(part):02x}" for part in address.split("."))
@@ -73,7 +83,7 @@ def mac_of(address: str) -> str:
 
 def _candidates(subnet: Subnet, name: str) -> Iterator[str]:
     place = _hash(name) % subnet.hosts
-    for _ in range(subnet.hosts):
+    for _unused in range(subnet.hosts):
         yield dotted(subnet.base + FIRST_HOST + place)
         place = (place + STRIDE) % subnet.hosts
 

@@ -57,15 +57,17 @@ def write_exited(home: str, run: str, fields: dict[str, Any]) -> None:
 
 def forget(run: str) -> None:
     """Remove the run-time directory: where there is none, nothing of a start is left. Idempotent."""
-    for name in ("state.json", "control.sock", "bundle.json"):
+    try:
+        # All that is there: a writer that was killed leaves a temporary file.
+        names = os.listdir(run)
+    except FileNotFoundError:
+        return
+    for name in names:
         try:
             os.unlink(f"{run}/{name}")
         except FileNotFoundError:
             continue
-    try:
-        os.rmdir(run)
-    except FileNotFoundError:
-        return
+    os.rmdir(run)
 
 
 def observe(home: str, run: str) -> State:

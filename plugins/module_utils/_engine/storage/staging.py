@@ -136,7 +136,7 @@ def _remove(above: int, name: bytes, queue: list[bytes]) -> None:
             if not inner:
                 frames.pop()
                 os.close(here)
-                os.rmdir(last, dir_fd=parent)
+                _rmdir(parent, last)
             elif len(frames) < _SHALLOW:
                 below = inner.pop()
                 frames.append((here, below, *_empty(here, below)))
@@ -146,13 +146,23 @@ def _remove(above: int, name: bytes, queue: list[bytes]) -> None:
                 os.rename(inner.pop(), up, src_dir_fd=here, dst_dir_fd=above)
                 queue.append(up)
     finally:
-        for _, _, descriptor, _ in frames:
+        for _parent, _last, descriptor, _inner in frames:
             os.close(descriptor)
 
 
+def _rmdir(parent: int, name: bytes) -> None:
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        return
+
+
 def _empty(parent: int, name: bytes) -> tuple[int, list[bytes]]:
-    """A descriptor of the directory, and the directories in it; everything else in it is gone."""
-    directory = os.open(name, _DIRECTORY, dir_fd=parent)
+    """A descriptor of the directory, and the directories in it; everything else in it is gone. Two may do so at once."""
+    try:
+        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        return os.dup(parent), []
     inner = []
     for entry in os.listdir(directory):
         below = os.fsencode(entry)
@@ -160,4 +170,6 @@ def _empty(parent: int, name: bytes) -> tuple[int, list[bytes]]:
             os.unlink(below, dir_fd=directory)
         except IsADirectoryError:
             inner.append(below)
+        except FileNotFoundError:
+            continue
     return directory, inner
