@@ -75,7 +75,7 @@ def test_what_it_leaves_behind_keeps_nobody_waiting(box: Berth) -> None:
 
 def test_in_the_background(box: Berth) -> None:
     assert box.ok("exec", "-d", "box", "sh", "-c", "yes | head -c 1000000; sleep 0.2; touch /made") == ""
-    for _ in range(100):
+    for _unused in range(100):
         if box("exec", "box", "test", "-e", "/made").returncode == 0:
             return
         time.sleep(0.05)

@@ -36,7 +36,7 @@ def test_after_the_end_each_stream_is_its_own(berth: Berth) -> None:
 def test_following_goes_on_to_the_end(berth: Berth) -> None:
     berth.start("--name", "talks", "base", "sh", "-c", "for i in 1 2 3 4 5; do echo $i; sleep 0.2; done; printf last")
     follower = berth.popen("logs", "-f", "talks", stdout=subprocess.PIPE)
-    out, _ = follower.communicate(timeout=PATIENCE)
+    out, _unused = follower.communicate(timeout=PATIENCE)
     assert (follower.returncode, out) == (0, b"1\n2\n3\n4\n5\nlast")
 
 

@@ -126,7 +126,7 @@ def test_spellings_are_no_difference(house: House, tmp_path: pathlib.Path) -> No
 
 def test_recreate_makes_anew_every_time(house: House) -> None:
     made = house.up()
-    for _ in range(2):
+    for _unused in range(2):
         assert converge(house, name=made["name"], **BASE, recreate=True)
         now = house.info(made["name"])
         assert now["id"] != made["id"]
@@ -225,8 +225,8 @@ def test_ten_at_once_make_one(house: House) -> None:
     house.made.append(name)
     go, end = os.pipe()
     pids = []
-    results = [os.pipe() for _ in range(10)]
-    for _, sink in results:
+    results = [os.pipe() for _unused in range(10)]
+    for _unused, sink in results:
         pid = os.fork()
         if pid == 0:
             os.close(end)
@@ -307,7 +307,7 @@ def test_fast_enough_to_be_used(house: House) -> None:
     """Nothing to do is cheap: no scan, no network, no process."""
     made = house.up()
     begun = time.monotonic()
-    for _ in range(20):
+    for _unused in range(20):
         house.ask("container", name=made["name"], **BASE)
     assert time.monotonic() - begun < 4
 

@@ -66,7 +66,7 @@ def test_bad_signals(house: House) -> None:
 
 
 def test_stopping_many_waits_once(house: House) -> None:
-    made = [house.up(DEAF, stop_timeout=1)["name"] for _ in range(5)]
+    made = [house.up(DEAF, stop_timeout=1)["name"] for _unused in range(5)]
     time.sleep(0.2)
     begun = time.monotonic()
     names = in_child(lambda: stop.stop(house.paths, [records.find(house.paths, name) for name in made]))

@@ -96,7 +96,7 @@ class Host:
     def members(self, commit: Commit) -> list[bytes]:
         if not commit.layer:
             return []
-        return [entry.path for entry, _ in read(pathlib.Path(path_of(self.paths, commit.layer)).read_bytes())]
+        return [entry.path for entry, _unused in read(pathlib.Path(path_of(self.paths, commit.layer)).read_bytes())]
 
 
 @pytest.fixture

@@ -161,8 +161,8 @@ def cut_short(paths: Paths, work: dict[str, str], module: str, function: str) ->
 
 
 def test_of_four_at_once_one_makes_it(paths: Paths, tree: str) -> None:
-    for _ in range(3):
-        processes = [start(paths, {"name": "base", "rootfs": tree}) for _ in range(4)]
+    for _unused in range(3):
+        processes = [start(paths, {"name": "base", "rootfs": tree}) for _unused in range(4)]
         said = [process.communicate(timeout=60)[0] for process in processes]
         assert [process.returncode for process in processes] == [0] * 4
         assert sorted(said) == [b"False", b"False", b"False", b"True"]

@@ -106,14 +106,14 @@ class Box:
                 os.write(int(os.environ["OUT"]), b"x")
                 while True:
                     if kind == socket.SOCK_DGRAM:
-                        _, caller = door.recvfrom(100)
+                        _unused, caller = door.recvfrom(100)
                         door.sendto(f"{says} {caller[0]}".encode(), caller)
                     else:
                         call, caller = door.accept()
                         call.sendall(f"{says} {caller[0]}".encode())
                         call.close()
 
-        _, source = self.fork(work)
+        _unused, source = self.fork(work)
         assert os.read(source, 1) == b"x"
         os.close(source)
 

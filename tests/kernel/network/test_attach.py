@@ -39,7 +39,7 @@ def leftovers(paths: Paths) -> list[str]:
     """Every file of the network's that belongs to a container."""
     found = []
     for top in (paths.leases, f"{paths.run}/networks"):
-        for directory, _, files in os.walk(top):
+        for directory, _unused, files in os.walk(top):
             found += [os.path.join(directory, name) for name in files]
     return found
 
@@ -344,7 +344,7 @@ def test_a_link_that_has_our_bridges_name_is_not_used(world: World, command: Com
 def test_fifty_starts_take_little_time_each(world: World, record_property: Callable[[str, object], None]) -> None:
     attach.warm()
     world.start("first")
-    boxes = [world.box() for _ in range(50)]
+    boxes = [world.box() for _unused in range(50)]
     took = []
     for number, box in enumerate(boxes):
         ident = os.urandom(32).hex()
@@ -375,7 +375,7 @@ def test_ten_processes_reserve_at_once(world: World) -> None:
     ]
     for worker in workers:
         worker.start()
-    given = [found.get(timeout=20) for _ in workers]
+    given = [found.get(timeout=20) for _unused in workers]
     for worker in workers:
         worker.join(10)
     assert len({item["address"] for item in given}) == 10
@@ -383,7 +383,7 @@ def test_ten_processes_reserve_at_once(world: World) -> None:
 
 
 def test_eight_first_containers_at_once(world: World, ask: Ask) -> None:
-    boxes = [world.box() for _ in range(8)]
+    boxes = [world.box() for _unused in range(8)]
     context = multiprocessing.get_context("fork")
     barrier, found = context.Barrier(8), context.Queue()
 
@@ -398,7 +398,7 @@ def test_eight_first_containers_at_once(world: World, ask: Ask) -> None:
     workers = [context.Process(target=work, args=(number,)) for number in range(8)]
     for worker in workers:
         worker.start()
-    assert sorted(found.get(timeout=20) for _ in workers) == list(range(8))
+    assert sorted(found.get(timeout=20) for _unused in workers) == list(range(8))
     for worker in workers:
         worker.join(10)
     for number, box in enumerate(boxes):

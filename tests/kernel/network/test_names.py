@@ -56,7 +56,7 @@ class Asker:
         end = time.monotonic() + seconds
         while time.monotonic() < end and not until():
             wait = self.responder.timeout()
-            ready, _, _ = select.select([fd], [], [], min(0.05, wait if wait is not None else 0.05))
+            ready, _unused, _unused = select.select([fd], [], [], min(0.05, wait if wait is not None else 0.05))
             self.responder.handle(ready[0] if ready else -1)
 
     def udp(self, packet: bytes, seconds: float = 1.0) -> bytes:
@@ -121,13 +121,13 @@ def name_server(box: Any, address: str, gives: str) -> None:
         with socket.create_server((address, 53)) as door:
             os.write(int(os.environ["OUT"]), b"x")
             while True:
-                call, _ = door.accept()
+                call, _unused = door.accept()
                 packet = reply(call.recv(1000)[2:], gives)
                 call.sendall(len(packet).to_bytes(2, "big") + packet)
                 call.close()
 
     for work in (packets, calls):
-        _, source = box.fork(work)
+        _unused, source = box.fork(work)
         assert os.read(source, 1) == b"x"
         os.close(source)
 
@@ -213,7 +213,7 @@ def test_a_flood_of_questions_stays_bounded(world: World, asker: Asker) -> None:
 def test_idle_callers_are_bounded_and_do_not_shut_others_out(world: World, asker: Asker) -> None:
     web = world.start("web")
     idle = []
-    for _ in range(3 * names.MOST_CALLERS):
+    for _unused in range(3 * names.MOST_CALLERS):
         idle.append(asker.call())
         asker.turn(0.01)
     before = len(asker.responder._calls)

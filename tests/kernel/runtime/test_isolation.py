@@ -23,7 +23,7 @@ SHOW_NAMESPACES = "for n in user pid mnt net ipc uts cgroup; do readlink /proc/s
 
 def words(text: str) -> dict[str, str]:
     """The lines of /proc/PID/status."""
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    return {key: value.strip() for key, _unused, value in (line.partition(":") for line in text.splitlines())}
 
 
 def here(name: str) -> str:
@@ -265,7 +265,7 @@ def test_device_nodes_of_an_image_are_inert(house: House, tmp_path: pathlib.Path
 def test_the_supervisor_cannot_be_looked_into(house: House) -> None:
     """Joining processes are non-dumpable all the way: nobody inside may open their files."""
     name = house.up(["sh", "-c", "while :; do for p in /proc/[0-9]*; do readlink $p/exe; done; done"])["name"]
-    for _ in range(10):
+    for _unused in range(10):
         house.exec(name, "true")
     house.exec(name, "kill -9 1 2>/dev/null; sleep 0.1")
     assert not [line for line in house.log(name) if "python" in line["log"]]

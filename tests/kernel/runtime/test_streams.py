@@ -70,7 +70,7 @@ def test_a_slow_reader_gets_every_byte(house: House) -> None:
     fields = pathlib.Path(f"/proc/{supervisor}/statm").read_text().split()
     assert int(fields[1]) * 4096 < 120 << 20
     assert record.state(house.paths).status == "running", "nothing slowed it down"
-    for _ in range(10):
+    for _unused in range(10):
         attached.read()
         time.sleep(0.02)
     done = attached.finish()
@@ -80,7 +80,7 @@ def test_a_slow_reader_gets_every_byte(house: House) -> None:
 def test_several_may_be_attached_and_leave(house: House) -> None:
     made = house.up(["sh", "-c", "while read x; do echo got $x; done"], interactive=True)
     record = records.find(house.paths, made["name"])
-    first, second = (Attached(attach.open_stream(house.paths, record)) for _ in range(2))
+    first, second = (Attached(attach.open_stream(house.paths, record)) for _unused in range(2))
     time.sleep(0.05)
     first.send(wire.STDIN, b"one\n")
     for end in (first, second):

@@ -98,6 +98,6 @@ def test_what_makes_no_sense(line: str) -> None:
 
 
 def test_made_up_names_are_names_and_differ() -> None:
-    names = {new_name() for _ in range(200)}
+    names = {new_name() for _unused in range(200)}
     assert len(names) > 195
     assert all(check_name(name) == name for name in names)

@@ -95,7 +95,7 @@ def test_ten_processes_at_once_get_different_addresses(paths: Paths) -> None:
     workers = [context.Process(target=_take, args=(paths.root, 20 * n, barrier, found)) for n in range(10)]
     for worker in workers:
         worker.start()
-    addresses = [address for _ in workers for address in found.get(timeout=20)]
+    addresses = [address for _unused in workers for address in found.get(timeout=20)]
     for worker in workers:
         worker.join(10)
     assert len(addresses) == len(set(addresses)) == 200

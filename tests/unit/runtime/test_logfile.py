@@ -54,7 +54,7 @@ def test_a_line_waits_for_its_end_and_streams_do_not_mix(tmp_path: pathlib.Path)
 
 def test_a_line_without_end_is_cut(tmp_path: pathlib.Path) -> None:
     log = LogFile(str(tmp_path / "log"), 1 << 20, 5)
-    for _ in range(5):
+    for _unused in range(5):
         log.write("stdout", b"x" * (LONGEST // 2))
     assert len(lines(tmp_path / "log")) == 2
     log.close()

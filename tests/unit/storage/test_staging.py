@@ -69,7 +69,7 @@ def test_a_sweep_takes_what_a_killed_command_left(paths: Paths) -> None:
 
 def test_a_tree_deeper_than_a_path_can_say_is_removed(tmp_path: pathlib.Path) -> None:
     here = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(150):
+    for _unused in range(150):
         os.mkdir("deep" * 10, dir_fd=here)
         os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here))
         below = os.open("deep" * 10, os.O_RDONLY, dir_fd=here)

@@ -67,7 +67,7 @@ def test_what_gnu_tar_writes_is_read(tree: pathlib.Path, options: list[str], blo
         entry.path.removeprefix(b"./").rstrip(b"/"): (entry, data)
         for entry, data in read(gnu_tar(tree, *options), block)
     }
-    assert {name for name, (entry, _) in found.items() if entry.kind == DIRECTORY} >= {b"", b"dir", b"d" * 90}
+    assert {name for name, (entry, _unused) in found.items() if entry.kind == DIRECTORY} >= {b"", b"dir", b"d" * 90}
     links = [name for name in (b"dir/file", b"other") if found[name][0].kind == HARDLINK]
     assert len(links) == 1
     first = ({b"dir/file", b"other"} - set(links)).pop()
@@ -123,7 +123,7 @@ def test_attributes_that_steer_overlayfs_or_label_a_host_are_dropped() -> None:
 
 def test_a_global_header_may_comment_and_date() -> None:
     data = extended((b"comment", b"0123"), (b"mtime", b"9"), kind=b"g") + member(b"a") + member(b"b") + END
-    assert [entry.mtime for entry, _ in read(data)] == [9 * 10**9] * 2
+    assert [entry.mtime for entry, _unused in read(data)] == [9 * 10**9] * 2
 
 
 BIG_MAP = b"GNU.sparse.map"

@@ -64,8 +64,8 @@ def facts(entry: Entry) -> tuple[Any, ...]:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(entries(), max_size=4), st.sampled_from([1, 511, 1 << 20]))
 def test_reading_is_the_inverse_of_writing(given_entries: list[Entry], block: int) -> None:
-    expected = [(facts(entry), b"".join(bytes(piece) for _, piece in list(entry.content))) for entry in given_entries]
-    for entry, (_, data) in zip(given_entries, expected, strict=True):
+    expected = [(facts(entry), b"".join(bytes(piece) for _unused, piece in list(entry.content))) for entry in given_entries]
+    for entry, (_unused, data) in zip(given_entries, expected, strict=True):
         entry.content = pieces_of(data)
     found = [(facts(entry), data) for entry, data in read(write(given_entries), max(block, 1))]
     assert [(f[0].rstrip(b"/") if f[1] == DIRECTORY else f[0], *f[1:], d) for f, d in found] == [
@@ -109,7 +109,7 @@ def test_a_file_that_is_one_hole() -> None:
 
 def test_whiteouts_are_spelled_as_oci_spells_them() -> None:
     data = write([Entry(b"gone", WHITEOUT), Entry(b"d", DIRECTORY), Entry(b"d", OPAQUE), Entry(b"d/gone", WHITEOUT)])
-    assert [entry.path for entry, _ in read(data)] == [b".wh.gone", b"d/", b"d/.wh..wh..opq", b"d/.wh.gone"]
+    assert [entry.path for entry, _unused in read(data)] == [b".wh.gone", b"d/", b"d/.wh..wh..opq", b"d/.wh.gone"]
 
 
 def test_plain_entries_need_no_pax_header() -> None:

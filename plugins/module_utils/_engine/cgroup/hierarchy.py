@@ -46,7 +46,7 @@ def mounted(mountinfo: str | None = None, root: str = "") -> Hierarchy:
     v1: dict[str, str] = {}
     v2 = ""
     for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
+        before, _unused, after = line.partition(" - ")
         if not after.startswith("cgroup"):
             continue
         point, (fstype, _source, options) = root + before.split(" ")[4], after.split(" ", 2)

@@ -33,7 +33,7 @@ class Below:
         return self._merged[path]
 
     def _look(self, path: bytes) -> tuple[bool, list[bytes]]:
-        above, _, name = path.rpartition(b"/")
+        above, _unused, name = path.rpartition(b"/")
         found, merged = False, []
         for place in self._directories(above):
             here = place + b"/" + name

@@ -115,7 +115,7 @@ def environment(given: Given) -> dict[str, str]:
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
     """NAME=VALUE; a name alone has an empty value."""
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+    return {name: value for name, _unused, value in (text.partition("=") for text in texts)}
 
 
 def _variables(texts: Iterable[str], where: str) -> dict[str, str]:
@@ -146,7 +146,7 @@ def _hosts(texts: Iterable[str]) -> dict[str, str]:
     found = {}
     for text in texts:
         mark = "=" if "=" in text else ":"
-        name, _, address = text.partition(mark)
+        name, _unused, address = text.partition(mark)
         if not name or not address:
             raise InvalidSpec(f"--add-host: {text!a} is not usable: write NAME:ADDRESS")
         found[name] = address.strip("[]")

@@ -27,7 +27,7 @@ def check() -> None:
 def size(fd: int) -> tuple[int, int]:
     """Rows and columns; zeros when it is no terminal or does not know."""
     try:
-        rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8)))
+        rows, columns, _unused, _unused = struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8)))
     except OSError:
         return _NO_SIZE
     return rows, columns
@@ -90,7 +90,7 @@ class Keys:
         """The first key alone is held back until the next one decides; what comes after both is dropped."""
         data = self._held + data
         self._held = b""
-        before, found, _ = data.partition(b"\x10\x11")
+        before, found, _unused = data.partition(b"\x10\x11")
         if found:
             self.left = True
             return before

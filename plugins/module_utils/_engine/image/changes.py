@@ -64,7 +64,7 @@ def _merge(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _instruction(line: str) -> dict[str, Any]:
-    word, _, rest = line.strip().partition(" ")
+    word, _unused, rest = line.strip().partition(" ")
     word, rest = word.upper(), rest.strip()
     if word in ("CMD", "ENTRYPOINT"):
         return read_options({"command" if word == "CMD" else "entrypoint": _exec_form(rest, line)})
@@ -114,7 +114,7 @@ def _pairs(text: str, line: str) -> dict[str, str]:
     """k=v k="v w", or Docker's old form: one name, a blank, and all the rest."""
     words = _split(text, line)
     if "=" not in words[0]:
-        name, _, value = text.partition(" ")
+        name, _unused, value = text.partition(" ")
         if not value:
             raise InvalidSpec(f"changes: {line!a} lacks a value: write NAME=VALUE")
         return {name: value.strip()}

@@ -48,7 +48,7 @@ def read_created(text: str) -> int:
     import calendar
     import time
 
-    whole, _, fraction = text[:-1].partition(".")
+    whole, _unused, fraction = text[:-1].partition(".")
     digits = (fraction + "0" * 9)[:9]
     if not text.endswith("Z") or not (digits.isascii() and digits.isdigit()):
         return 0

@@ -59,7 +59,7 @@ def drop_all_of(directory: str, ident: str) -> None:
         if name.endswith(_SCRATCH):
             os.unlink(f"{directory}/{name}")
             continue
-        protocol, _, number = name.partition("-")
+        protocol, _unused, number = name.partition("-")
         port = Port(host_ip="", host_port=int(number), container_port=0, protocol=protocol)
         lines = _read(directory, port)
         rest = [line for line in lines if line[1] != ident]

@@ -30,7 +30,10 @@ _UNIVERSE, _UNICAST, _STATIC, _MAIN = 0, 1, 4, 254
 
 
 def _codec() -> tuple[Any, Any]:
-    """pyroute2's nlmsg and nla. An empty package stands in for pyroute2 meanwhile, for its own __init__ imports everything."""
+    """pyroute2's nlmsg and nla, or plain objects where it is missing: who then asks for a message gets the sentence.
+
+    An empty package stands in for pyroute2 meanwhile, for its own __init__ imports everything.
+    """
     name = "pyroute2"
     if name in sys.modules:
         from pyroute2.netlink import nla, nlmsg
@@ -41,9 +44,7 @@ def _codec() -> tuple[Any, Any]:
         if spec is not None and spec.submodule_search_locations:
             break
     else:
-        raise MissingDependency(
-            "container networks need the Python package pyroute2 beside the engine: deliver the engine again"
-        )
+        return object, object
     stand_in: Any = type(sys)(name)
     stand_in.__path__ = list(spec.submodule_search_locations)
     sys.modules[name] = stand_in
@@ -209,6 +210,10 @@ def join_bridge(door: Socket, index: int, bridge: int) -> None:
 
 def _encode(kind: Any, fields: dict[str, int], *attributes: tuple[str, Any]) -> bytes:
     """The body of a message, without its header: the envelope is written by `wire`."""
+    if kind.__base__ is object:
+        raise MissingDependency(
+            "container networks need the Python package pyroute2 beside the engine: deliver the engine again"
+        )
     message = kind()
     message.update(fields)
     message["attrs"] = list(attributes)

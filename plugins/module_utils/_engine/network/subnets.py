@@ -120,7 +120,7 @@ def _read(paths: Paths, network: str) -> Subnet | None:
         text = read_record(f"{paths.networks}/{network}.json")["subnet"]
     except NotFound:
         return None
-    base, _, prefix = text.partition("/")
+    base, _unused, prefix = text.partition("/")
     return Subnet(base=number(base), prefix=int(prefix))
 
 

@@ -94,7 +94,7 @@ def run(requests: Sequence[Request], protocol: int = ROUTE) -> list[bytes]:
 def _split(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     offset = 0
     while offset + 16 <= len(packet):
-        length, kind, flags, number, _ = _HEADER.unpack_from(packet, offset)
+        length, kind, flags, number, _unused = _HEADER.unpack_from(packet, offset)
         if length < 16:
             return
         if kind != _DONE:

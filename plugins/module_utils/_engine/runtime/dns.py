@@ -33,7 +33,7 @@ def answer(packet: bytes, look_up: Callable[[str], str]) -> bytes | None:
     """
     if not _HEADER.size < len(packet) <= LARGEST:
         return b""
-    _, flags, questions, answers, authorities, _ = _HEADER.unpack_from(packet)
+    _unused, flags, questions, answers, authorities, _unused = _HEADER.unpack_from(packet)
     if flags & 0x8000 or questions != 1 or answers or authorities:
         return b""
     name, end = _read_name(packet)
@@ -77,7 +77,7 @@ def _compose(packet: bytes, end: int, kind: int, data: bytes) -> bytes:
 def failure(packet: bytes) -> bytes:
     """SERVFAIL to a question that nobody could be asked."""
     ident, flags = struct.unpack_from("!HH", packet)
-    _, end = _read_name(packet)
+    _unused, end = _read_name(packet)
     asked = packet[_HEADER.size : end + 4] if end and end + 4 <= len(packet) else b""
     return _HEADER.pack(ident, 0x8080 | flags & 0x0100 | _SERVFAIL, 1 if asked else 0, 0, 0, 0) + asked
 

@@ -85,7 +85,9 @@ class Session:
         if self.stdin >= 0:
             os.set_blocking(self.stdin, False)
         while sources:
-            ready, writable, _ = select.select(tuple(sources), (self.stdin,) if left and self.stdin >= 0 else (), ())
+            ready, writable, _unused = select.select(
+                tuple(sources), (self.stdin,) if left and self.stdin >= 0 else (), ()
+            )
             if writable:
                 left = self._feed(left)
             for fd in ready:
@@ -143,7 +145,7 @@ def open_session(plan: Plan) -> Session:
 def _pipes(terminal: bool) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     if terminal:
         return (-1, -1, -1), (-1, -1, -1)
-    (in_read, in_write), (out_read, out_write), (err_read, err_write) = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
+    (in_read, in_write), (out_read, out_write), (err_read, err_write) = (os.pipe2(os.O_CLOEXEC) for _unused in range(3))
     return (in_read, out_write, err_write), (in_write, out_read, err_read)
 
 

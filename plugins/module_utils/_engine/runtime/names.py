@@ -150,7 +150,7 @@ class Responder:
     # --- UDP ---
 
     def _read_packets(self) -> None:
-        for _ in range(_BURST):
+        for _unused in range(_BURST):
             try:
                 packet, caller = self._packets.recvfrom(LARGEST)
             except OSError:
@@ -218,7 +218,7 @@ class Responder:
     # --- TCP ---
 
     def _accept(self) -> None:
-        for _ in range(MOST_CALLERS):
+        for _unused in range(MOST_CALLERS):
             try:
                 door = self._listener.accept()
             except OSError:

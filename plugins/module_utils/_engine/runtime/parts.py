@@ -98,7 +98,7 @@ def open_devices(options: list[str], owner: int) -> int:
 
     The nodes are the engine's own, so nothing that an image put at /dev can be mistaken for them (CVE-2025-31133).
     """
-    pairs = tuple((key, value) for key, _, value in (option.partition("=") for option in options) if value)
+    pairs = tuple((key, value) for key, _unused, value in (option.partition("=") for option in options) if value)
     device = mounts.open_filesystem("tmpfs", pairs, attributes(options) & ~mounts.ATTR_NODEV)
     for name, major, minor in _NODES:
         os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=device)

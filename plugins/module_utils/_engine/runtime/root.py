@@ -53,7 +53,7 @@ class Root:
         return files.openat2(self.fd, path, os.O_PATH, resolve=resolve)
 
     def _create(self, path: str, *, directory: bool, resolve: int) -> None:
-        parent, _, name = path.rstrip("/").rpartition("/")
+        parent, _unused, name = path.rstrip("/").rpartition("/")
         above = self.open_target(parent, directory=True) if parent else os.dup(self.fd)
         try:
             real = os.open(f"/proc/self/fd/{above}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -94,7 +94,7 @@ def mount_all(root: Root, entries: list[dict[str, Any]], given: dict[str, int]) 
 
 def _mount_one(root: Root, entry: dict[str, Any]) -> None:
     options = [option for option in entry["options"] if option not in _IGNORED]
-    pairs = tuple((key, value) for key, _, value in (option.partition("=") for option in options))
+    pairs = tuple((key, value) for key, _unused, value in (option.partition("=") for option in options))
     tree = mounts.open_filesystem(entry["type"], pairs, parts.attributes(entry["options"]))
     try:
         root.attach(tree, entry["destination"])

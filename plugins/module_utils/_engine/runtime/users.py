@@ -29,7 +29,7 @@ def look_up(user: str, extra_groups: tuple[str, ...] = ()) -> Identity:
 
     A name or a group that is not there is InvalidSpec, never root.
     """
-    who, _, group = (user or "0").partition(":")
+    who, _unused, group = (user or "0").partition(":")
     entry = _passwd_entry(who)
     number = _as_id(who)
     if entry is None and number is None:

@@ -70,7 +70,7 @@ class Entry:
     @property
     def stored(self) -> int:
         """How many bytes `content` yields: the size, less the holes."""
-        return self.size if self.extents is None else sum(length for _, length in self.extents)
+        return self.size if self.extents is None else sum(length for _unused, length in self.extents)
 
     def pour(self, sinks: tuple[Sink, ...]) -> None:
         """Give this entry and its data to every sink, reading the data once."""

@@ -112,7 +112,7 @@ def _gunzip(descriptor: int, name: str) -> Iterator[bytes]:
     try:
         for data in _raw(descriptor):
             while data:
-                if decoder.eof:
+                if decoder.eof is True:
                     # gzip(1) pads with zeros; anything else that follows must be a member of its own.
                     data = data.lstrip(b"\0")
                     if not data:
@@ -138,13 +138,13 @@ def _unxz(descriptor: int, name: str) -> Iterator[bytes]:
     try:
         for data in _raw(descriptor):
             while data or not (decoder.needs_input or decoder.eof):
-                if decoder.eof:
+                if decoder.eof is True:
                     data = data.lstrip(b"\0")
                     if not data:
                         break
                     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
                 yield decoder.decompress(data, BLOCK)
-                data = decoder.unused_data if decoder.eof else b""
+                data = decoder.unused_data if decoder.eof is True else b""
     except lzma.LZMAError as error:
         raise Refused(f"{name} is damaged xz, or wants more than 256 MiB to unpack: {error}") from None
     if not decoder.eof:

@@ -36,7 +36,7 @@ def read_decimal(text: bytes, what: str) -> int:
 def read_time(text: bytes) -> int:
     """A PAX time such as b"1700000000.25" in nanoseconds; digits beyond nanoseconds are cut off."""
     negative = text.startswith(b"-")
-    whole, _, fraction = text[1 if negative else 0 :].partition(b".")
+    whole, _unused, fraction = text[1 if negative else 0 :].partition(b".")
     nanoseconds = (fraction[:9] + b"0" * 9)[:9] if _DECIMAL.issuperset(fraction) else b"?"
     value = read_decimal(whole, "mtime") * SECOND + read_decimal(nanoseconds, "mtime")
     return -value if negative else value

@@ -57,7 +57,7 @@ class TarWriter:
 
 
 def _as_file(entry: Entry) -> Entry:
-    parent, _, name = entry.path.rpartition(b"/")
+    parent, _unused, name = entry.path.rpartition(b"/")
     if entry.kind == OPAQUE:
         parent, name = entry.path, OPAQUE_NAME
     else:

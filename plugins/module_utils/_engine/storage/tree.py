@@ -83,7 +83,7 @@ def walk(root: int) -> Iterator[Node]:
                 below = os.open(name, _DIRECTORY, dir_fd=parent)
                 stack.append((below, path + b"/", iter(_names(below))))
     finally:
-        for descriptor, _, _ in stack:
+        for descriptor, _inner, _name in stack:
             os.close(descriptor)
 
 
@@ -208,7 +208,7 @@ def data_extents(descriptor: int, size: int) -> Extents | None:
         hole = os.lseek(descriptor, start, os.SEEK_HOLE)
         at = min(hole + -hole % _GRAIN, size)
         _add_data(descriptor, start - start % _GRAIN, at, extents)
-    return tuple(extents) if size - sum(length for _, length in extents) >= SPARSE_WORTH else None
+    return tuple(extents) if size - sum(length for _unused, length in extents) >= SPARSE_WORTH else None
 
 
 def _add_data(descriptor: int, start: int, end: int, extents: list[tuple[int, int]]) -> None:

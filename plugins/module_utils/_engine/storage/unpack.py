@@ -94,7 +94,7 @@ class Unpacker:
 
     def _enter(self, path: bytes) -> bytes:
         """Make the parent of `path` the present directory; return the last component."""
-        parent, _, name = path.rpartition(b"/")
+        parent, _unused, name = path.rpartition(b"/")
         if parent != self._parent:
             descriptor = self._open_directory(parent)
             os.close(self._parent_fd)
@@ -109,7 +109,7 @@ class Unpacker:
                 raise Refused(f"{show(path)} is no directory in this layer") from None
             if error.errno != errno.ENOENT:
                 raise
-        above, _, name = path.rpartition(b"/")
+        above, _unused, name = path.rpartition(b"/")
         parent = self._open_directory(above)
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
@@ -181,7 +181,7 @@ class Unpacker:
             os.mknod(name, entry.kind | 0o600, os.makedev(*entry.rdev), dir_fd=self._parent_fd)
 
     def _link(self, entry: Entry, name: bytes) -> None:
-        parent, _, last = entry.link.rpartition(b"/")
+        parent, _unused, last = entry.link.rpartition(b"/")
         source = self._open_directory(parent)
         try:
             os.link(last, name, src_dir_fd=source, dst_dir_fd=self._parent_fd, follow_symlinks=False)

@@ -53,7 +53,7 @@ def _table(images: list[dict[str, Any]], *, whole: bool, digests: bool) -> None:
 
 
 def _row(image: dict[str, Any], now: float, *, whole: bool, digests: bool) -> tuple[str, ...]:
-    repository, _, tag = image["name"].rpartition(":")
+    repository, _unused, tag = image["name"].rpartition(":")
     return (
         repository or "<none>",
         tag or "<none>",
