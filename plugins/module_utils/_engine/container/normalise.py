@@ -112,8 +112,8 @@ def _volumes(option: str, value: object) -> tuple[str, ...]:
 
 
 def _volume(option: str, text: str) -> str:
-    source, _, rest = text.partition(":")
-    target, _, mode = rest.partition(":")
+    source, _unused, rest = text.partition(":")
+    target, _unused, mode = rest.partition(":")
     modes = set((mode or "rw").split(","))
     if not target or not modes <= {"ro", "rw", "z", "Z"}:
         raise InvalidSpec(
@@ -133,7 +133,7 @@ def _tmpfs(option: str, value: object) -> tuple[str, ...]:
     )
     entries = []
     for text in items:
-        target, _, options = text.partition(":")
+        target, _unused, options = text.partition(":")
         if _absolute(option, target) == "/":
             raise InvalidSpec(f"{option}: {text!a} would hide the whole root of the container")
         entries.append(f"{_absolute(option, target)}:{','.join(sorted(item for item in options.split(',') if item))}")

@@ -29,7 +29,7 @@ def environment_of(spec: Spec, config: dict[str, Any], hostname: str) -> tuple[s
     if spec.tty:
         merged["TERM"] = "xterm"
     for pair in config.get("Env") or ():
-        name, _, value = pair.partition("=")
+        name, _unused, value = pair.partition("=")
         merged[name] = value
     merged.update(spec.env)
     return tuple(f"{name}={value}" for name, value in merged.items())
