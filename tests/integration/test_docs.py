@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from .conftest import ROOT, Ansible, World
+from .conftest import ROOT, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ class Reader:
 
     def __init__(self, world: World, scratch: pathlib.Path) -> None:
         self.world, self.scratch = world, scratch
-        program = world.run("engine", {})["program"]
+        (program,) = world.root.glob("engine/*/berth")
         (scratch / "bin").mkdir()
         (scratch / "bin/berth").symlink_to(program)
         self.own = {"BERTH_ROOT": str(world.root)}
@@ -103,14 +103,18 @@ class Reader:
 
 
 @pytest.fixture
-def reader(ansible: Ansible, tmp_path: pathlib.Path) -> Iterator[Reader]:
-    """A reader with an engine and an empty state."""
-    world = World(ansible, tmp_path / "state")
+def reader(world: World, tmp_path: pathlib.Path) -> Iterator[Reader]:
+    """A reader who finds nothing but an engine, and leaves nothing else."""
+    reader = Reader(world, tmp_path)
     try:
-        yield Reader(world, tmp_path)
+        yield reader
     finally:
-        world.clear()
+        # No time is given to those that ignore the signal to end.
+        reader.type(
+            "for one in $(berth ps -aq); do berth rm -f $one; done; for one in $(berth images -q); do berth rmi -f $one; done"
+        )
         shutil.rmtree("/var/tmp/berth-docs", ignore_errors=True)
+    assert reader.type("berth ps -aq; berth images -q") == ""
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if Page(path).blocks], ids=lambda path: path.stem)
