@@ -29,10 +29,12 @@ sys.path.append(os.path.dirname(os.path.realpath(__file__)))
 if sys.argv[1:] == ["api"]:
     from berth_engine.api import main
 
+    status = main()
 else:
     from berth_engine.cli import main
+
+    status = main(sys.argv[1:])
 # What is still to be torn down is the kernel's business: 2 ms less a command.
-status = main(sys.argv[1:])
 sys.stdout.flush()
 sys.stderr.flush()
 os._exit(status)
