@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import pickle
+import pkgutil
 import select
 import shutil
 import signal
@@ -16,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from ansible_collections.berth.containers.plugins.module_utils import _engine
 from ansible_collections.berth.containers.plugins.module_utils._engine import api, errors
 from ansible_collections.berth.containers.plugins.module_utils._engine.answer import Answer
 from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import hierarchy
@@ -29,6 +32,11 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.container
 from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime import wire
+
+# The engine imports late, for speed; here every request is a fork, which should find it all.
+for _module in pkgutil.walk_packages(_engine.__path__, f"{_engine.__name__}."):
+    if ".cli" not in _module.name:
+        importlib.import_module(_module.name)
 
 # A first process that waits, and that ends at once when it is asked to.
 WAIT = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"]
@@ -60,12 +68,15 @@ def in_child(work: Callable[[], Any], patience: float = 60.0) -> Any:
     os.close(sink)
     try:
         data = read_to_end(source, patience)
-    except TimeoutError:
+    except TimeoutError as error:
+        with open(f"/proc/{pid}/wchan") as file:
+            error.add_note(f"it waits in {file.read()}")
         os.kill(pid, signal.SIGKILL)
         raise
+    else:
+        os.waitpid(pid, 0)
     finally:
         os.close(source)
-        os.waitpid(pid, 0)
     kind, value = pickle.loads(data)
     if kind == "error":
         raise errors.named(*value)
@@ -250,7 +261,7 @@ class House:
         for top in (paths.containers, paths.names, paths.staging, paths.replacing, f"{paths.run}/containers"):
             found += [f"{top}/{name}" for name in _list(top)]
         for top in (paths.leases, f"{paths.run}/networks"):
-            for directory, _, files in os.walk(top):
+            for directory, _unused, files in os.walk(top):
                 links = [name for name in _list(directory) if os.path.islink(f"{directory}/{name}")]
                 found += [f"{directory}/{name}" for name in dict.fromkeys([*files, *links])]
         with open("/proc/self/mountinfo") as file:
@@ -258,6 +269,8 @@ class House:
         for point in hierarchy.mounted().mount_points():
             parent = f"{point}/{paths.kernel_name('berth')}"
             found += [f"{parent}/{name}" for name in _list(parent) if len(name) == 64]
+            with contextlib.suppress(FileNotFoundError), open(f"{parent}/supervisors/cgroup.procs") as file:
+                found += [f"supervisor {line.strip()} in {parent}" for line in file]
         return found + self._network_left()
 
     def _network_left(self) -> list[str]:
@@ -282,8 +295,9 @@ class House:
         with contextlib.suppress(errors.EngineError):
             in_child(lambda: attach.remove_network(self.paths))
         for point in hierarchy.mounted().mount_points():
-            with contextlib.suppress(OSError):
-                os.rmdir(f"{point}/{self.paths.kernel_name('berth')}")
+            for name in ("/supervisors", ""):
+                with contextlib.suppress(OSError):
+                    os.rmdir(f"{point}/{self.paths.kernel_name('berth')}{name}")
         shutil.rmtree(self.paths.run, ignore_errors=True)
         shutil.rmtree(self.paths.root, ignore_errors=True)
 
