@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from ..cgroup import group, hierarchy
+from ..errors import EngineError
+from ..kernel.sockets import Socket
 from ..paths import Paths
+from ..runtime import link
 from ..runtime.nursery import Nursling, prepare
 
 TYPE_CHECKING = False
@@ -13,16 +16,51 @@ if TYPE_CHECKING:
 
 
 def fork_supervisor(paths: Paths) -> Nursling:
-    """A supervisor for the next `start`: worth forking early, while the spec and the image are still to be read."""
+    """A supervisor for the next `start`: worth forking early, while the spec and the image are still to be read.
+
+    It lives in a cgroup of ours, so that it outlives the session of whoever starts it.
+    """
     paths.prepare()
     here = hierarchy.mounted()
     groups = group.shelter(here, paths.cgroup)
-    return prepare(make_hooks, get_ready, groups, group.birthplace(here, groups))
+    return prepare(lambda end: _supervise(end, groups, group.birthplace(here, groups)))
 
 
-def get_ready() -> None:
-    """Import what the hooks need, while there is nothing else to do."""
-    from . import record, release  # noqa: F401
+def fork_connector(paths: Paths) -> Nursling:
+    """A process that will connect the next `start` to its network; importing netlink is most of that."""
+    return prepare(lambda end: _connect(paths, end))
+
+
+def connect(connector: Nursling, ident: str, pid: int) -> None:
+    """Let the connector connect the process `pid` of container `ident`, whose place is reserved."""
+    link.send(connector.link, "connect", {"ident": ident, "pid": pid})
+    link.receive(connector.link, "connected")
+
+
+def _connect(paths: Paths, end: Socket) -> int:
+    from ..network import attach
+
+    attach.warm()
+    try:
+        order, _fds = link.receive(end, "connect")
+    except EngineError:
+        return 0  # nobody needs us
+    try:
+        place = attach.attachment_of(paths, order["ident"])
+        if place:
+            attach.connect(paths, place, order["pid"])
+        link.send(end, "connected")
+    except (EngineError, OSError) as error:
+        link.send_error(end, error)
+        return 1
+    return 0
+
+
+def _supervise(end: Socket, groups: tuple[str, ...], unified: str) -> int:
+    from ..runtime import supervisor
+    from . import record, release  # noqa: F401  (its hooks will need them, and now it has nothing else to do)
+
+    return supervisor.main(end, make_hooks, groups, unified)
 
 
 def make_hooks(root: str, ident: str) -> Hooks:
@@ -53,10 +91,10 @@ def make_hooks(root: str, ident: str) -> Hooks:
     def settle() -> None:
         from .release import delete
 
-        for link in links:
+        for name in links:
             from ..network import attach
 
-            attach.finish_release(link)
+            attach.finish_release(name)
         for trash in rubbish:
             delete(trash)
 

@@ -14,7 +14,7 @@ from ..runtime import launch, state
 from . import record as records
 from .bundling import compile_bundle
 from .checking import limits_of
-from .keeper import fork_supervisor
+from .keeper import connect, fork_supervisor
 from .processes import hostname_of
 from .record import Record
 from .release import claim, release, settled
@@ -36,11 +36,12 @@ def start(
     client: Socket | None = None,
     size: tuple[int, int] | None = None,
     supervisor: Nursling | None = None,
+    connector: Nursling | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> int:
     """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was.
 
-    `client` is attached from the first byte; `size` is rows and columns of its terminal. `supervisor` is one that was
+    `client` is attached from the first byte; `size` is rows and columns of its terminal. `supervisor` and `connector` were
     forked early. `meanwhile()` is called while the container is being made, unless there is a network to get ready for.
     """
     with records.lock(paths, record):
@@ -54,8 +55,8 @@ def start(
                 paths.container_run(record.id),
                 claim=held.fileno(),
                 client=client,
-                meanwhile=lambda: _get_ready(attachment, meanwhile),
-                connect=lambda pid: _connect(paths, attachment, pid),
+                meanwhile=lambda: _get_ready(None if connector else attachment, meanwhile),
+                connect=lambda pid: _connect(paths, attachment, pid, connector),
             )
 
 
@@ -100,8 +101,10 @@ def _get_ready(attachment: Attachment | None, meanwhile: Callable[[], object] | 
         meanwhile()
 
 
-def _connect(paths: Paths, attachment: Attachment | None, pid: int) -> None:
-    if attachment:
+def _connect(paths: Paths, attachment: Attachment | None, pid: int, connector: Nursling | None) -> None:
+    if attachment and connector:
+        connect(connector, attachment.ident, pid)
+    elif attachment:
         from ..network import attach
 
         attach.connect(paths, attachment, pid)

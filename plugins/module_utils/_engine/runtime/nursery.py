@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A supervisor made before it is needed: it gets ready on another processor while its command still reads and decides."""
+"""Processes made before they are needed: they get ready on another processor while their command still reads and decides."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .supervisor import Hooks
-
-    MakeHooks = Callable[[str, str], Hooks]
-
 
 class Nursling:
-    """A process that waits for a bundle at the other end of `link`; it ends quietly when that is closed without one."""
+    """A process that waits for its order at the other end of `link`, and ends quietly when that is closed without one."""
 
     __slots__ = ("link", "pid")
 
@@ -26,12 +22,10 @@ class Nursling:
         self.pid, self.link = pid, end
 
 
-def prepare(make_hooks: MakeHooks, get_ready: Callable[[], object], groups: tuple[str, ...], unified: str) -> Nursling:
-    """Fork the supervisor of a container that the caller is going to start. The caller has one thread.
+def prepare(life: Callable[[Socket], int]) -> Nursling:
+    """Fork a process that lives `life(end of the link)` and ends with the status it returns. The caller has one thread.
 
-    `make_hooks(root, ident)` is called in it once the container is known, `get_ready()` before: it imports what the hooks
-    will need. It lives in the cgroups `groups`, one of which is `unified`, so that it outlives the session of whoever
-    starts it.
+    Little is imported yet when it is forked early: what it needs it imports on its own time.
     """
     ours, theirs = link.pair()
     pid = os.fork()
@@ -41,9 +35,6 @@ def prepare(make_hooks: MakeHooks, get_ready: Callable[[], object], groups: tupl
     code = 1
     try:
         ours.close()
-        from . import supervisor
-
-        get_ready()
-        code = supervisor.main(theirs, make_hooks, groups, unified)
+        code = life(theirs)
     finally:
         os._exit(code)

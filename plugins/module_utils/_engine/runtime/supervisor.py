@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .names import Responder
-    from .nursery import MakeHooks
 
 _MAPPED = 65_536
 _ALL = process.NEWPID | process.NEWNS | process.NEWIPC | process.NEWUTS
@@ -293,8 +292,12 @@ def _accept(listener: Socket, relay: Relay) -> None:
     relay.attach(end)
 
 
-def main(starter: Socket, make_hooks: MakeHooks, own_groups: tuple[str, ...], unified: str) -> int:
-    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status."""
+def main(starter: Socket, make_hooks: Callable[[str, str], Hooks], own_groups: tuple[str, ...], unified: str) -> int:
+    """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status.
+
+    `make_hooks(root, ident)` is called once the container is known. It moves into the cgroups `own_groups`, one of which
+    is `unified`.
+    """
     if groups.fork(unified):
         return 0
     gc.enable()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...container.keeper import fork_supervisor
+from ...container.keeper import fork_connector, fork_supervisor
 from ...kernel import sockets
 from .. import say, terminal
 from ..creation import OPTIONS, make
@@ -34,30 +34,39 @@ def run(paths: Paths, given: Given) -> int:
     interactive, detach = given.flag("interactive"), given.flag("detach")
     if interactive and given.flag("tty") and not detach:
         terminal.check()
-    # It gets ready on another processor while this process imports the rest and makes the container.
+    # They get ready on another processor while this process imports the rest and makes the container.
     supervisor = fork_supervisor(paths)
+    connector = fork_connector(paths) if given.text("network") in (None, "bridge", "default") else None
     unwind_on_end()
     record = make(paths, given)
     if detach:
-        _start(paths, record, None, supervisor)
+        _start(paths, record, None, (supervisor, connector))
         say.line(record.id)
         return 0
     ours, theirs = sockets.pair(sockets.SOCK_STREAM)
     with ours:
         with theirs:
-            _start(paths, record, theirs, supervisor)
+            _start(paths, record, theirs, (supervisor, connector))
         from ..attaching import converse
 
         return converse(paths, record, ours, interactive=interactive, close=interactive, own=True)
 
 
-def _start(paths: Paths, record: Record, client: Socket | None, supervisor: Nursling) -> None:
+def _start(paths: Paths, record: Record, client: Socket | None, helpers: tuple[Nursling, Nursling | None]) -> None:
     """A container that could not start was made for nothing."""
     from ...container.start import start
 
     size = terminal.size(0) if record.spec.tty else None
     try:
-        start(paths, record, client=client, size=size, supervisor=supervisor, meanwhile=_get_ready if client else None)
+        start(
+            paths,
+            record,
+            client=client,
+            size=size,
+            supervisor=helpers[0],
+            connector=helpers[1],
+            meanwhile=_get_ready if client else None,
+        )
     except BaseException:
         from ...container.remove import remove
 
