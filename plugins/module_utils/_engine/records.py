@@ -20,8 +20,15 @@ def write_record(path: str, fields: dict[str, Any], *, durable: bool = True) -> 
 
     With `durable` False the two fsyncs are left out: for records that a reboot may take.
     """
-    text = jsontext.dumps({"format": FORMAT, **fields}).encode() + b"\n"
-    write_file(path, text, durable=durable)
+    write_file(path, _text(fields), durable=durable)
+
+
+def write_first(path: str, fields: dict[str, Any]) -> None:
+    """A record in a directory that nobody knows yet: written and synced in place, one commit of the journal instead of three."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(_text(fields))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_record(path: str) -> dict[str, Any]:
@@ -65,6 +72,10 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _text(fields: dict[str, Any]) -> bytes:
+    return jsontext.dumps({"format": FORMAT, **fields}).encode() + b"\n"
 
 
 def _forget(path: str) -> None:

@@ -55,7 +55,7 @@ def _build(paths: Paths, spec: Spec, image: Image) -> Record:
                 id_start=start,
             )
             _copy_root_attributes(image.layers, f"{staged.path}/upper")
-            records.write(record, staged.path)
+            records.write(record, staged.path, first=True)
             records.publish(paths, record, staged.path)
             undo.keep()
     except OSError as error:

@@ -10,7 +10,7 @@ from .. import names
 from ..errors import Conflict, NotFound
 from ..locks import DirectoryLock, Lock
 from ..paths import Paths
-from ..records import read_record, sync_directory, write_record
+from ..records import read_record, sync_directory, write_first, write_record
 from ..runtime.state import State, observe, supervisor_of
 from ..values import Value
 from .spec import Spec, from_record
@@ -110,11 +110,12 @@ def every(paths: Paths) -> Iterator[Record]:
     return iter(sorted(found, key=lambda record: (record.created, record.name)))
 
 
-def write(record: Record, directory: str) -> None:
-    """Write record.json below `directory`."""
+def write(record: Record, directory: str, *, first: bool = False) -> None:
+    """Write record.json below `directory`; for the `first` time while nobody else can see that."""
     fields = record.as_dict()
     del fields["id"]
-    write_record(f"{directory}/record.json", fields)
+    put = write_first if first else write_record
+    put(f"{directory}/record.json", fields)
 
 
 def publish(paths: Paths, record: Record, staged: str) -> None:
