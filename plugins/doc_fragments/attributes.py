@@ -71,7 +71,7 @@ options:
     type: str
 requirements:
   - python >= 3.9 on the host, and nothing else
-  - Linux >= 5.4 on the host
+  - Linux >= 5.12 on the host, and 5.19 for user namespaces
   - the user root on the host, for example by C(become)
   - pyroute2 on the controller
 notes:

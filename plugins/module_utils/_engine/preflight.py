@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .paths import Paths
 
-_OLDEST = (5, 4)
+_OLDEST = (5, 12)
 _NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 _CONTROLLERS = {"memory": "memory", "cpu": "cpus", "pids": "pids_limit"}
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
