@@ -320,7 +320,7 @@ def test_removal_takes_what_nothing_needs(paths: Paths, tree: str) -> None:
     assert converge(paths, name="one", state="absent").changed
     assert resolve(paths, "two").digest == digest
     os.makedirs(paths.container("c1"))
-    write_record(f"{paths.container('c1')}/record.json", {"image_digest": digest, "name": "web"})
+    write_record(f"{paths.container('c1')}/record.json", {"image_digest": digest, "spec": {"name": "web"}})
     for check in (True, False):
         with pytest.raises(Conflict, match="web"):
             container_image(paths, {"name": "two", "state": "absent"}, check=check)
@@ -340,7 +340,7 @@ def test_a_new_image_under_a_used_name_keeps_the_old_one_for_its_container(paths
     converge(paths, name="base", rootfs=tree)
     old = resolve(paths, "base")
     os.makedirs(paths.container("c1"))
-    write_record(f"{paths.container('c1')}/record.json", {"image_digest": old.digest, "name": "web"})
+    write_record(f"{paths.container('c1')}/record.json", {"image_digest": old.digest, "spec": {"name": "web"}})
     converge(paths, name="base", bootstrap="busybox")
     assert resolve(paths, old.digest).layers == old.layers
     assert resolve(paths, "base").digest != old.digest

@@ -43,7 +43,8 @@ def used_by_containers(paths: Paths) -> dict[str, list[str]]:
             continue
         digest = record.get("image_digest")
         if isinstance(digest, str):
-            users.setdefault(digest, []).append(str(record.get("name") or ident))
+            spec = record.get("spec")
+            users.setdefault(digest, []).append(str(spec["name"]) if isinstance(spec, dict) else ident)
     return users
 
 
