@@ -25,8 +25,9 @@ _LONGEST_HOSTNAME = 64
 def normalise(params: Mapping[str, Any]) -> Spec:
     """The Spec of a module's or command's parameters; keys that are None or absent mean no opinion. InvalidSpec otherwise."""
     given = {key: value for key, value in params.items() if value is not None}
+    name = check_name(given.get("name"))
     if not given.get("image"):
-        raise InvalidSpec(f"container {given.get('name')}: image is missing: name the image to run")
+        raise InvalidSpec(f"container {name}: image is missing: name the image to run")
     fields = {key: read(key, given[key]) for key, read in _READERS.items() if key in given}
     spec = Spec(**fields)
     _check(spec)
