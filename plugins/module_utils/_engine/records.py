@@ -51,6 +51,8 @@ def write_file(path: str, data: bytes, *, mode: int = 0o600, durable: bool = Tru
     try:
         try:
             with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as file:
+                if mode & 0o077:
+                    os.fchmod(file.fileno(), mode)  # whatever the caller's umask is
                 file.write(data)
                 file.flush()
                 if durable:
