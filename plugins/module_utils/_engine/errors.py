@@ -76,7 +76,7 @@ class KernelError(EngineError):
 
     def __init__(self, call: str, subject: str, number: int) -> None:
         self.call, self.subject, self.errno = call, subject, number
-        super().__init__(f"{call} {subject}: {os.strerror(number)}".replace("  ", " "))
+        super().__init__(f"{f'{call} {subject}'.rstrip()}: {os.strerror(number)}")
 
 
 class CommandNotExecutable(EngineError):
