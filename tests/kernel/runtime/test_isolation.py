@@ -351,3 +351,17 @@ def test_programs_may_open_their_streams_again(house: House, user: str, userns_m
     options = {"userns_mode": userns_mode, **({"user": user} if user else {})}
     assert house.run(script, stdin=b"in\n", **options) == (0, "out\nin\n", "err\n")
     assert house.exec(house.up(**options)["name"], script, b"in\n") == (0, "out\nin\n", "err\n")
+
+
+def test_a_callers_umask_keeps_nothing_from_the_container(house: House) -> None:
+    """Its small files, mount points and devices are for all of its users, whatever the play's umask was."""
+    before = os.umask(0o077)
+    try:
+        name = house.up(user="1234", tmpfs=["/t"], volumes=["/usr/share:/made/for/it:ro"])["name"]
+    finally:
+        os.umask(before)
+    done = house.exec(
+        name,
+        "cat /etc/hosts /etc/hostname /etc/resolv.conf && ls /made/for/it && touch /t/x && echo x >/dev/null && ls /",
+    )
+    assert (done.code, done.err) == (0, "")
