@@ -71,6 +71,17 @@ def make_hooks(root: str, ident: str) -> Hooks:
     links: list[str] = []
     rubbish: list[str] = []
 
+    def parting() -> tuple[int, float]:
+        from ..kernel import signals
+        from .record import load
+        from .stop import manner
+
+        try:
+            name, seconds = manner(paths, load(paths, ident))
+            return signals.number_of(name), seconds
+        except (EngineError, OSError):
+            return signals.SIGKILL, 0.0  # it was removed, or its record can't be read
+
     def release() -> bool:
         from . import release as room
         from .record import load
@@ -98,4 +109,4 @@ def make_hooks(root: str, ident: str) -> Hooks:
         for trash in rubbish:
             delete(trash)
 
-    return Hooks(release=release, finish=finish, settle=settle)
+    return Hooks(parting=parting, release=release, finish=finish, settle=settle)

@@ -36,7 +36,7 @@ def stop(
         running = {record.id: record for record in containers if settled(paths, record).status == "running"}
         for record in running.values():
             wake(paths, record)
-            send(paths, record, signal_name or record.spec.stop_signal or image_signal(paths, record))
+            send(paths, record, signal_name or manner(paths, record)[0])
         left = tuple(running.values())
         for limit, group in _by_patience(left, timeout):
             left = _wait(paths, group, limit)
@@ -44,6 +44,15 @@ def stop(
                 send(paths, record, "SIGKILL")
         _settle(paths, tuple(running.values()))
     return tuple(record.name for record in running.values())
+
+
+def manner(paths: Paths, record: Record) -> tuple[str, float]:
+    """The signal that asks this container to end, and the seconds that it has to do so."""
+    return record.spec.stop_signal or image_signal(paths, record), _grace(record)
+
+
+def _grace(record: Record) -> float:
+    return _GRACE if record.spec.stop_timeout is None else record.spec.stop_timeout
 
 
 def image_signal(paths: Paths, record: Record) -> str:
@@ -65,8 +74,7 @@ def _by_patience(records: tuple[Record, ...], timeout: float | None) -> list[tup
     """One wait per distinct time-out, the shortest first; each is counted from the end of the one before."""
     patience: dict[float, list[Record]] = {}
     for record in records:
-        own = record.spec.stop_timeout
-        limit = timeout if timeout is not None else _GRACE if own is None else own
+        limit = _grace(record) if timeout is None else timeout
         patience.setdefault(limit, []).append(record)
     waits, passed = [], 0.0
     for limit in sorted(patience):

@@ -13,6 +13,7 @@ else:
 
 NSIG: int = _names.NSIG
 SIG_SETMASK: int = _names.SIG_SETMASK
+SIGALRM: int = _names.SIGALRM
 SIGCHLD: int = _names.SIGCHLD
 SIGCONT: int = _names.SIGCONT
 SIGHUP: int = _names.SIGHUP
@@ -27,6 +28,7 @@ SIGWINCH: int = _names.SIGWINCH
 SIG_DFL, SIG_IGN = _names.SIG_DFL, _names.SIG_IGN
 getsignal, signal, set_wakeup_fd = _names.getsignal, _names.signal, _names.set_wakeup_fd
 pthread_sigmask = _names.pthread_sigmask
+ITIMER_REAL, setitimer = _names.ITIMER_REAL, _names.setitimer
 
 
 def number_of(name: str) -> int:

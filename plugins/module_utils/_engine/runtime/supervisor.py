@@ -32,9 +32,12 @@ _ALL = process.NEWPID | process.NEWNS | process.NEWIPC | process.NEWUTS
 class Hooks(Value):
     """What the supervisor does for the rooms above it when the container has ended, or could not start.
 
-    `release` gives back network and cgroup and tells whether the kernel killed a process for lack of memory; `finish`
-    comes after the end was recorded, `settle` when everybody knows it. All are idempotent.
+    `parting` tells the signal that asks it to end and the seconds that it has then. `release` gives back network and
+    cgroup and tells whether the kernel killed a process for lack of memory; `finish` comes after the end was recorded,
+    `settle` when everybody knows it. All are idempotent.
     """
+
+    parting: Callable[[], tuple[int, float]]
 
     release: Callable[[], bool]
     finish: Callable[[], None]
@@ -191,6 +194,15 @@ class Supervisor:
             link.receive(self._init, "nothing")
         self._init.close()
 
+    def _part(self) -> None:
+        """SIGTERM, as from a host that goes down: let the container end as `berth stop` would, and see to it."""
+        signals.signal(signals.SIGTERM, signals.SIG_IGN)
+        signals.signal(signals.SIGALRM, lambda _number, _frame: process.send_signal(self._pidfd, signals.SIGKILL))
+        number, seconds = self._hooks.parting()
+        process.send_signal(self._pidfd, number)
+        # Zero would never ring.
+        signals.setitimer(signals.ITIMER_REAL, max(seconds, 0.001))
+
     def _undo(self) -> None:
         if self._pidfd >= 0:
             process.send_signal(self._pidfd, signals.SIGKILL)
@@ -211,6 +223,7 @@ class Supervisor:
         listener = _listen(bundle.run)
         loop.watch(listener.fileno(), lambda _events: _accept(listener, relay))
         loop.watch(self._pidfd, lambda _events: loop.stop())
+        signals.signal(signals.SIGTERM, lambda _number, _frame: self._part())
         loop.run()
         loop.forget(self._pidfd)
         loop.forget(listener.fileno())
