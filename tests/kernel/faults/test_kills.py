@@ -25,6 +25,7 @@ import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine import api
 from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy
+from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach
 from ansible_collections.berth.containers.tests.kernel.house import WAIT, House, a_house, in_child, wait_until
 
 KILLS = int(os.environ.get("BERTH_KILLS", "25"))
@@ -219,16 +220,19 @@ class Traced:
         def ended() -> bool:
             nonlocal first
             with contextlib.suppress(FileNotFoundError):
-                lines = self.log.read_text(errors="replace").splitlines()
-                first = first or (lines[0].split()[0] if lines else "")
-                return any(line.startswith(first + " +++") for line in lines if first)
+                text = self.log.read_text(errors="replace")
+                first = first or (text.split()[0] if "\n" in text else "")
+                return any(line.startswith(f"{first} ") and " +++ " in line for line in text.splitlines() if first)
             return False
 
         try:
             wait_until(lambda: ended() or self.strace.poll() is not None, 20)
+        except AssertionError as error:
+            error.add_note("\n".join(self.log.read_text(errors="replace").splitlines()[-60:]))
+            raise
+        finally:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.strace.wait(0.3)
-        finally:
             self.strace.kill()  # what it traced goes on
             self.strace.wait(10)
         return self.log.read_text(errors="replace")
@@ -283,3 +287,25 @@ def test_a_container_that_was_left_frozen_goes_on(own_house: House, tree: pathli
         assert time.monotonic() - begun < 5
         work.take_away()
     assert own_house.left() == []
+
+
+def test_what_was_taken_but_not_written_down_is_given_back(own_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the lease of an address, the claim of a port, and the record that tells of both."""
+    for at in ("write_record", "_record"):
+        own_house.ask("container", **WEB, state="present")
+
+        def die(*_words: object, **_named: object) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(attach, at, die)
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    api.answer({"verb": "container", "root": own_house.paths.root, "params": WEB})
+                finally:
+                    os._exit(0)
+            assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        assert any("/leases/berth0/" in path for path in own_house.left())
+        own_house.ask("container", **ABSENT)
+        wait_until(lambda: not own_house.left(), 3)

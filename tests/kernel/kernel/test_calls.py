@@ -154,8 +154,7 @@ def test_descriptors_are_closed_from_a_number_on() -> None:
         for fd in fds:
             os.set_inheritable(fd, True)
         process.close_from(fds[1], on_exec=True)
-        inheritable = [os.get_inheritable(fd) for fd in fds]
-        return inheritable
+        return [os.get_inheritable(fd) for fd in fds]
 
     assert in_child(work) == [True, False, False, False, False]
 
