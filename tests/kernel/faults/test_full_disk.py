@@ -54,6 +54,8 @@ def filled(house: House, left: int = 0) -> Iterator[None]:
         yield
     finally:
         os.unlink(path)
+        # Freed blocks can be used again once the journal has them.
+        subprocess.run(["sync", "-f", os.path.dirname(path)], check=True)
 
 
 def fails_in_a_sentence(house: House, verb: str, params: dict[str, Any]) -> None:
