@@ -135,7 +135,7 @@ def test_what_the_engine_made_is_no_change(bare: House, tmp_path: pathlib.Path) 
     commit(bare, made["name"])
     found = [
         os.path.relpath(os.path.join(top, name), layer_of(bare, "made"))
-        for top, _, names in os.walk(layer_of(bare, "made"))
+        for top, _unused, names in os.walk(layer_of(bare, "made"))
         for name in names
     ]
     assert found == ["etc/mine"]

@@ -444,6 +444,7 @@ def test_a_kill_at_any_moment_leaves_what_the_next_command_mends(world: World, a
     web.serve(80, says="web")
     assert ask("127.0.0.1", 8080).startswith("web")
     attach.release(world.paths, ident)
+    attach.sweep(world.paths, ident)
     assert ident not in "".join(leftovers(world.paths))
     assert "elements" not in world.rules()
     assert links.pair_name(ident) not in host_links(command)

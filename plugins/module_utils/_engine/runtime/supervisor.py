@@ -49,9 +49,11 @@ class Supervisor:
 
     __slots__ = (
         "_bundle",
-        "_init",
-        "_loop",
         "_hooks",
+        "_init",
+        "_listener",
+        "_log",
+        "_loop",
         "_pidfd",
         "_responder",
         "_started_at",
@@ -66,6 +68,7 @@ class Supervisor:
         self.pid = self._pidfd = self._stdin = self._terminal = -1
         self._outputs: dict[int, str] = {}
         self._responder: Responder | None = None
+        self._log: LogFile | None = None
         self._started_at = 0.0
 
     def start(self, starter: Socket) -> None:
@@ -97,6 +100,9 @@ class Supervisor:
         if terminal:
             self._take_terminal(terminal[0])
         _remember_made(bundle.home, made["made"])
+        if bundle.log:
+            self._log = LogFile(bundle.log, bundle.log_size, bundle.log_files)
+        self._listener = _listen(bundle.run)
         link.receive(starter, "go")
         self._serve_names()
         link.send(self._init, "go")
@@ -216,11 +222,10 @@ class Supervisor:
     def run(self, client: Socket | None) -> None:
         """Serve until the container ends, then record how, release everything and tell those who are attached."""
         bundle, loop = self._bundle, self._loop
-        log = LogFile(bundle.log, bundle.log_size, bundle.log_files) if bundle.log else None
-        relay = Relay(loop, log, self._outputs, self._stdin, self._terminal)
+        relay = Relay(loop, self._log, self._outputs, self._stdin, self._terminal)
         if client:
             relay.attach(client)
-        listener = _listen(bundle.run)
+        listener = self._listener
         loop.watch(listener.fileno(), lambda _events: _accept(listener, relay))
         loop.watch(self._pidfd, lambda _events: loop.stop())
         signals.signal(signals.SIGTERM, lambda _number, _frame: self._part())
