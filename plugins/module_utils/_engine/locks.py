@@ -45,6 +45,10 @@ class Lock:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
 
+    def take_over(self, descriptor: int) -> None:
+        """Become the owner of a descriptor that holds this lock already."""
+        self._fd = descriptor
+
     def fileno(self) -> int:
         """The descriptor that holds the lock: a forked process that keeps it open keeps the lock."""
         return self._fd

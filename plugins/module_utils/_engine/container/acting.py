@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 
 from ..cgroup import group, hierarchy
-from ..errors import NotFound
+from ..errors import Conflict, NotFound
 from ..paths import Paths
 from . import record as records
 from .checking import limits_of
-from .create import create
+from .create import create_held
 from .record import Record
 from .recover import forget, replacement
 from .remove import remove
@@ -48,14 +48,18 @@ def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
 
 def make(paths: Paths, wanted: Spec, *, run: bool, instead_of: str = "") -> None:
     """Create the container, and start it when it is to `run`; one that can't be started is taken away again."""
-    record = create(paths, wanted, instead_of=instead_of)
-    if not run:
-        return
+    record, lock = create_held(paths, wanted, instead_of=instead_of)
     try:
-        start(paths, record)
+        if run:
+            start(paths, record, lock=lock)
     except BaseException:
-        remove(paths, record, force=True)
+        lock.release()
+        # Not by force: should another command have started it by now, that one says what becomes of it.
+        with contextlib.suppress(Conflict):
+            remove(paths, record)
         raise
+    finally:
+        lock.release()
 
 
 def begin(paths: Paths, record: Record) -> None:

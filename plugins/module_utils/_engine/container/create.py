@@ -7,6 +7,7 @@ import os
 import time
 
 from ..errors import Conflict, from_os
+from ..locks import DirectoryLock
 from ..names import new_id
 from ..paths import Paths
 from ..security import idranges
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
     """Make the container. Conflict when the name is taken by another than `instead_of`; an error leaves nothing behind."""
+    record, lock = create_held(paths, spec, instead_of=instead_of)
+    lock.release()
+    return record
+
+
+def create_held(paths: Paths, spec: Spec, *, instead_of: str = "") -> tuple[Record, DirectoryLock]:
+    """The same with the container's lock, held from the first moment on: what else is to be done to it comes before anybody."""
     # What the image is made of may not be collected before the record says that it is in use.
     with layout.reading(paths):
         image = check(paths, spec)
@@ -37,7 +45,7 @@ def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
             return _build(paths, spec, image)
 
 
-def _build(paths: Paths, spec: Spec, image: Image) -> Record:
+def _build(paths: Paths, spec: Spec, image: Image) -> tuple[Record, DirectoryLock]:
     ident = new_id()
     try:
         with Staging(paths, f"container-{ident}") as staged, Undo() as undo:
@@ -58,9 +66,11 @@ def _build(paths: Paths, spec: Spec, image: Image) -> Record:
             records.write(record, staged.path, first=True)
             records.publish(paths, record, staged.path)
             undo.keep()
+            lock = records.lock(paths, record)
+            lock.take_over(staged.hand_over())
     except OSError as error:
         raise from_os(error, f"create container {spec.name}") from error
-    return record
+    return record, lock
 
 
 def _copy_root_attributes(layers: tuple[str, ...], upper: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..kernel.sockets import Socket
+    from ..locks import DirectoryLock
     from ..network.attach import Attachment
     from ..network.modes import Mode
     from ..runtime.nursery import Nursling
@@ -38,13 +39,15 @@ def start(
     supervisor: Nursling | None = None,
     connector: Nursling | None = None,
     meanwhile: Callable[[], object] | None = None,
+    lock: DirectoryLock | None = None,
 ) -> int:
     """The pid of the container's first process. Conflict when it runs already; an error leaves it as it was.
 
     `client` is attached from the first byte; `size` is rows and columns of its terminal. `supervisor` and `connector` were
     forked early. `meanwhile()` is called while the container is being made, unless there is a network to get ready for.
+    `lock` is the container's, when the caller has it; it is given back.
     """
-    with records.lock(paths, record):
+    with lock or records.lock(paths, record):
         if settled(paths, record).status == "running":
             raise Conflict(f"container {record.name} runs already")
         with claim(paths, record) as held:

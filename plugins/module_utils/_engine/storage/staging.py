@@ -40,8 +40,14 @@ class Staging:
             remove_tree(above, os.path.basename(self.path).encode())
         finally:
             os.close(above)
-            os.close(self.fd)
-            self.fd = -1
+            if self.fd >= 0:
+                os.close(self.fd)
+                self.fd = -1
+
+    def hand_over(self) -> int:
+        """The descriptor that holds the directory, for whoever it belongs to once it has been renamed into its place."""
+        descriptor, self.fd = self.fd, -1
+        return descriptor
 
     def _claim(self, name: str) -> None:
         path = f"{self._above}/{name}"
