@@ -64,7 +64,9 @@ def facts(entry: Entry) -> tuple[Any, ...]:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(entries(), max_size=4), st.sampled_from([1, 511, 1 << 20]))
 def test_reading_is_the_inverse_of_writing(given_entries: list[Entry], block: int) -> None:
-    expected = [(facts(entry), b"".join(bytes(piece) for _unused, piece in list(entry.content))) for entry in given_entries]
+    expected = [
+        (facts(entry), b"".join(bytes(piece) for _unused, piece in list(entry.content))) for entry in given_entries
+    ]
     for entry, (_unused, data) in zip(given_entries, expected, strict=True):
         entry.content = pieces_of(data)
     found = [(facts(entry), data) for entry, data in read(write(given_entries), max(block, 1))]
