@@ -124,5 +124,5 @@ def bury(paths: Paths, record: Record) -> None:
                 "exit_code": _KILLED, "started_at": now.started_at, "finished_at": time.time(), "oom_killed": killed,
                 "error": now.error,
             }  # fmt: skip
-            state.write_exited(paths.container(record.id), run, fields)
+            state.write_exited(paths.container(record.id), fields)
         state.forget(run)

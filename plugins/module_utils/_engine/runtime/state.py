@@ -49,10 +49,9 @@ def write_running(run: str, pid: int, started_at: float) -> None:
     write_record(f"{run}/state.json", fields, durable=False)
 
 
-def write_exited(home: str, run: str, fields: dict[str, Any]) -> None:
-    """Keep how it ended (exit_code, started_at, finished_at, oom_killed, error), then forget that it ran."""
+def write_exited(home: str, fields: dict[str, Any]) -> None:
+    """Keep how it ended: exit_code, started_at, finished_at, oom_killed, error."""
     write_record(f"{home}/exit.json", fields, durable=False)
-    forget(run)
 
 
 def forget(run: str) -> None:

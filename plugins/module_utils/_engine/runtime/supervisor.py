@@ -221,7 +221,7 @@ class Supervisor:
 
     def run(self, client: Socket | None) -> None:
         """Serve until the container ends, then record how, release everything and tell those who are attached."""
-        bundle, loop = self._bundle, self._loop
+        loop = self._loop
         relay = Relay(loop, self._log, self._outputs, self._stdin, self._terminal)
         if client:
             relay.attach(client)
@@ -239,18 +239,33 @@ class Supervisor:
             self._responder.close()
         code = os.waitstatus_to_exitcode(status)
         code = 128 - code if code < 0 else code
-        oom = self._hooks.release()
+        if self._end(code):
+            self._hooks.finish()
+        relay.say_last(wire.pack(wire.EXIT, str(code).encode()))
+        self._hooks.settle()
+
+    def _end(self, code: int) -> bool:
+        """Give everything back and write down how it ended; whether both were done. One is tried whatever became of the other:
+        what could not be done is left to the next command, which knows of it by the run-time directory."""
         fields = {
             "exit_code": code,
             "started_at": self._started_at,
             "finished_at": time.time(),
-            "oom_killed": oom,
+            "oom_killed": False,
             "error": "",
         }
-        state.write_exited(bundle.home, bundle.run, fields)
-        self._hooks.finish()
-        relay.say_last(wire.pack(wire.EXIT, str(code).encode()))
-        self._hooks.settle()
+        released = True
+        try:
+            fields["oom_killed"] = self._hooks.release()
+        except (EngineError, OSError):
+            released = False
+        try:
+            state.write_exited(self._bundle.home, fields)
+        except (EngineError, OSError):
+            return False
+        if released:
+            state.forget(self._bundle.run)
+        return released
 
 
 def _remember_made(home: str, made: list[str]) -> None:
