@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import record as records
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import stop
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError, InvalidSpec
@@ -177,5 +178,22 @@ def test_a_lost_supervisor_is_done_without(house: House) -> None:
     again = records.find(house.paths, made["name"]).state(house.paths)
     assert again.supervisor
     os.kill(again.supervisor, signal.SIGKILL)
+    house.ask("container", name=made["name"], state="absent")
+    assert house.left() == []
+
+
+def test_a_group_that_does_not_empty_costs_no_exit_status(house: House) -> None:
+    """A process of the host's in the container's group: it can't be removed, the end is known all the same, and later all goes."""
+    made = house.up(["sh", "-c", "sleep 0.3; exit 6"], auto_remove=False)
+    guest = subprocess.Popen(["sleep", "60"])
+    try:
+        groups = group.directories(hierarchy.mounted(), house.paths.cgroup, made["id"])
+        pathlib.Path(groups[0], "cgroup.procs").write_text(str(guest.pid))
+        assert house.ended(made["name"])["exit_code"] == 6
+        with pytest.raises(EngineError, match="still has processes"):
+            house.ask("container", name=made["name"], state="absent")
+    finally:
+        guest.kill()
+        guest.wait()
     house.ask("container", name=made["name"], state="absent")
     assert house.left() == []

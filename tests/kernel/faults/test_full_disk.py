@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError, StorageFull
-from ansible_collections.berth.containers.tests.kernel.house import WAIT, House, a_house
+from ansible_collections.berth.containers.plugins.module_utils._engine.runtime import wire
+from ansible_collections.berth.containers.tests.kernel.house import WAIT, House, a_house, wait_until
 
 SIZE = 24 << 20
 WEB: dict[str, Any] = {"name": "web", "image": "base", "command": WAIT, "stop_timeout": 0, "network_mode": "bridge"}
@@ -108,7 +109,7 @@ def test_start(small: House) -> None:
     small.ask("container", **WEB)
     assert small.exec("web", ["echo", "alive"]).out == "alive\n"
     small.ask("container", name="web", state="absent")
-    assert small.left() == []
+    wait_until(lambda: not small.left(), 3)
 
 
 def test_commit(small: House) -> None:
@@ -129,7 +130,7 @@ def test_what_runs_goes_on_and_can_be_removed(small: House) -> None:
         assert small.exec("web", "head -c 5000000 /dev/zero >/full").code != 0
         assert small.info("web")["state"]["status"] == "running"
         small.ask("container", name="web", state="absent")
-        assert small.left() == []
+        wait_until(lambda: not small.left(), 3)
     small.ask("container", **WEB)
     assert small.info("web")["state"]["status"] == "running"
 
@@ -142,3 +143,12 @@ def test_stop_while_the_disk_is_full(small: House) -> None:
         assert small.info("web")["state"]["status"] == "exited"
     small.ask("container", **WEB)
     assert small.info("web")["state"]["status"] == "running"
+
+
+def test_an_end_is_told_though_it_can_not_be_written(small: House) -> None:
+    attached = small.attach(["sh", "-c", "read x; echo $x; exit 3"], interactive=True)
+    with filled(small):
+        attached.send(wire.STDIN, b"go\n")
+        done = attached.finish()
+    assert (done.code, done.out) == (3, "go\n")
+    small.clean()
