@@ -62,7 +62,7 @@ _LISTS = {
 }  # fmt: skip
 
 
-def make(paths: Paths, given: Given) -> Record:
+def make(paths: Paths, given: Given, *, started_next: bool = False) -> Record:
     """The container that the command line describes. Without --name it gets a name that is free."""
     from ..container.create import create
     from ..container.normalise import normalise
@@ -73,7 +73,7 @@ def make(paths: Paths, given: Given) -> Record:
     while True:
         spec = normalise({**params, "name": new_name() if name is None else name})
         try:
-            return create(paths, spec)
+            return create(paths, spec, started_next=started_next)
         except Conflict:
             if name is not None:
                 raise

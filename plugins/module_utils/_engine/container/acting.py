@@ -52,6 +52,8 @@ def make(paths: Paths, wanted: Spec, *, run: bool, instead_of: str = "") -> None
     try:
         if run:
             start(paths, record, lock=lock)
+        else:
+            records.settle(paths)
     except BaseException:
         lock.release()
         # Not by force: should another command have started it by now, that one says what becomes of it.

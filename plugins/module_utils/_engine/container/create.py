@@ -24,15 +24,23 @@ if TYPE_CHECKING:
     from ..image.resolve import Image
 
 
-def create(paths: Paths, spec: Spec, *, instead_of: str = "") -> Record:
-    """Make the container. Conflict when the name is taken by another than `instead_of`; an error leaves nothing behind."""
-    record, lock = create_held(paths, spec, instead_of=instead_of)
+def create(paths: Paths, spec: Spec, *, started_next: bool = False) -> Record:
+    """Make the container. Conflict when the name is taken; an error leaves nothing behind.
+
+    It lasts when this returns, unless it is `started_next`: a start settles it while the processes are being made.
+    """
+    record, lock = create_held(paths, spec)
     lock.release()
+    if not started_next:
+        records.settle(paths)
     return record
 
 
 def create_held(paths: Paths, spec: Spec, *, instead_of: str = "") -> tuple[Record, DirectoryLock]:
-    """The same with the container's lock, held from the first moment on: what else is to be done to it comes before anybody."""
+    """The same with the container's lock, held from the first moment on: what else is to be done to it comes before anybody.
+
+    The caller settles it, or starts it. Another container of the same name is no Conflict when it is `instead_of`.
+    """
     # What the image is made of may not be collected before the record says that it is in use.
     with layout.reading(paths):
         image = check(paths, spec)

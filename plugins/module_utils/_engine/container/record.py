@@ -119,9 +119,16 @@ def write(record: Record, directory: str, *, first: bool = False) -> None:
 
 
 def publish(paths: Paths, record: Record, staged: str) -> None:
-    """Make a staged directory the container: from the rename on it exists. The caller holds the name's lock."""
+    """Make a staged directory the container: from the rename on it exists, from `settle` on it lasts.
+
+    The caller holds the name's lock.
+    """
     point(paths, record, staged)
     os.rename(staged, paths.container(record.id))
+
+
+def settle(paths: Paths) -> None:
+    """Let what was published survive a power cut. Takes the disk's time: do it beside something else if you can."""
     sync_directory(paths.containers)
 
 

@@ -58,7 +58,7 @@ def start(
                 paths.container_run(record.id),
                 claim=held.fileno(),
                 client=client,
-                meanwhile=lambda: _get_ready(None if connector else attachment, meanwhile),
+                meanwhile=lambda: _use_the_time(paths, None if connector else attachment, meanwhile),
                 connect=lambda pid: _connect(paths, attachment, pid, connector),
             )
 
@@ -95,7 +95,9 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
     return attachment
 
 
-def _get_ready(attachment: Attachment | None, meanwhile: Callable[[], object] | None) -> None:
+def _use_the_time(paths: Paths, attachment: Attachment | None, meanwhile: Callable[[], object] | None) -> None:
+    """The supervisor is at work: get ready for what comes after it, and let a new container's record reach the disk."""
+    records.settle(paths)
     if attachment:
         from ..network import attach
 

@@ -38,7 +38,7 @@ def run(paths: Paths, given: Given) -> int:
     supervisor = fork_supervisor(paths)
     connector = fork_connector(paths) if given.text("network") in (None, "bridge", "default") else None
     unwind_on_end()
-    record = make(paths, given)
+    record = make(paths, given, started_next=True)
     if detach:
         _start(paths, record, None, (supervisor, connector))
         say.line(record.id)
