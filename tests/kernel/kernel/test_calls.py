@@ -150,7 +150,7 @@ def test_a_pid_is_believed_only_with_its_start_time() -> None:
 
 def test_descriptors_are_closed_from_a_number_on() -> None:
     def work() -> list[bool]:
-        fds = [os.dup(0) for _ in range(5)]
+        fds = [os.dup(0) for _unused in range(5)]
         for fd in fds:
             os.set_inheritable(fd, True)
         process.close_from(fds[1], on_exec=True)

@@ -86,14 +86,14 @@ def made(paths: Paths, ident: str = "") -> str:
 
 
 def test_ranges_never_meet(paths: Paths) -> None:
-    starts = sorted(idranges.reserve(paths, made(paths)) for _ in range(50))
+    starts = sorted(idranges.reserve(paths, made(paths)) for _unused in range(50))
     assert all(later - earlier >= idranges.SIZE for earlier, later in itertools.pairwise(starts))
     assert starts[0] >= 1 << 29
     assert idranges.FIRST + idranges.COUNT * idranges.SIZE <= (1 << 31)
 
 
 def test_ids_that_begin_alike_get_different_ranges(paths: Paths) -> None:
-    idents = [made(paths, "abcdef01" + new_id()[8:]) for _ in range(5)]
+    idents = [made(paths, "abcdef01" + new_id()[8:]) for _unused in range(5)]
     assert len({idranges.reserve(paths, ident) for ident in idents}) == 5
     assert idranges.reserve(paths, idents[2]) == idranges.reserve(paths, idents[2])
 
@@ -103,7 +103,7 @@ def test_a_range_is_given_back_by_its_holder_only(paths: Paths) -> None:
     start = idranges.reserve(paths, ident)
     idranges.release(paths, other, start)
     assert len(os.listdir(paths.leases)) == 1
-    for _ in range(2):
+    for _unused in range(2):
         idranges.release(paths, ident, start)
         assert os.listdir(paths.leases) == []
 
@@ -122,7 +122,7 @@ def test_a_dead_holders_range_is_free(paths: Paths) -> None:
 
 def test_when_all_are_taken(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idranges, "COUNT", 3)
-    for _ in range(3):
+    for _unused in range(3):
         idranges.reserve(paths, made(paths))
     with pytest.raises(Conflict, match="userns_mode: host"):
         idranges.reserve(paths, made(paths))
