@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine for all tests, into which the engine came as it comes to any host: by a playbook, over ssh."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.berth.containers.tests.vm.image import build
+from ansible_collections.berth.containers.tests.vm.machine import Machine, booted
+
+ROOT = pathlib.Path(__file__).parents[2]
+PATIENCE = 300
+
+figures: list[str] = []
+
+
+class Host:
+    """The machine, and what a controller and a person at its keyboard can do with it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.run, self.berth = machine, machine.run, machine.berth
+
+    def play(self, *words: str) -> str:
+        """What ansible-playbook says; it must succeed."""
+        options = subprocess.list2cmdline(self.machine.ssh_options[4:])
+        variables = (
+            f"ansible_host=127.0.0.1 ansible_port={self.machine.port} ansible_user=root "
+            f"ansible_ssh_private_key_file={self.machine.image.key} ansible_ssh_common_args='{options}'"
+        )
+        command = ["ansible-playbook", "-i", "/dev/stdin", *words]
+        environment = {**os.environ, "ANSIBLE_NOCOWS": "1", "ANSIBLE_PIPELINING": "true"}
+        done = subprocess.run(
+            command, input=f"debian {variables}\n", capture_output=True, text=True, timeout=PATIENCE, env=environment,
+            cwd=ROOT, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def group(self, name: str) -> str:
+        """The container's cgroup."""
+        return f"/sys/fs/cgroup/berth/{self.berth('ps', '-aq', '--no-trunc', '--filter', f'name={name}')}"
+
+    def limits(self, name: str) -> tuple[str, ...]:
+        """memory.max, cpu.max and pids.max as the kernel has them."""
+        return tuple(self.run(f"cd {self.group(name)} && cat memory.max cpu.max pids.max").splitlines())
+
+    def left(self) -> str:
+        """Whatever is there of containers; nothing when there are none."""
+        return self.run(
+            "berth ps -aq; grep /var/lib/berth/ /proc/mounts; ls /sys/fs/cgroup/berth | grep -E '^[0-9a-f]{64}$'; "
+            "cat /sys/fs/cgroup/berth/supervisors/cgroup.procs; ip -o link show type veth; nft list ruleset | grep elements; "
+            "ls -A /run/berth/containers /var/lib/berth/staging /var/lib/berth/containers | grep -v -e : -e '^$'; true"
+        )
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Host]:
+    begun = time.monotonic()
+    image = build(os.environ.get("BERTH_VM_SUITE", "trixie"))
+    built = time.monotonic()
+    with booted(image) as machine:
+        figures.append(f"image {built - begun:.0f} s, boot {time.monotonic() - built:.0f} s")
+        figures.append(machine.run("uname -r; python3 --version").replace("\n", " "))
+        host = Host(machine)
+        host.play("tests/vm/host.yml")
+        host.berth("import", "--bootstrap", "busybox", "base")
+        yield host
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(host: Host) -> Iterator[None]:
+    """Every test cleans up after itself by hand, and this sees whether the engine did too."""
+    yield
+    host.run("berth ps -aq | xargs -r berth rm -f")
+    end = time.monotonic() + 5
+    while (left := host.left()) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert not left
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in figures:
+        terminalreporter.write_line(line)
