@@ -34,13 +34,15 @@ class Host:
             f"ansible_host=127.0.0.1 ansible_port={self.machine.port} ansible_user=root "
             f"ansible_ssh_private_key_file={self.machine.image.key} ansible_ssh_common_args='{options}'"
         )
-        command = ["ansible-playbook", "-i", "/dev/stdin", *words]
+        inventory = self.machine.image.disk.parent / "inventory"
+        inventory.write_text(f"debian {variables}\n")
+        command = ["ansible-playbook", "-i", inventory, *words]
         environment = {**os.environ, "ANSIBLE_NOCOWS": "1", "ANSIBLE_PIPELINING": "true"}
         done = subprocess.run(
-            command, input=f"debian {variables}\n", capture_output=True, text=True, timeout=PATIENCE, env=environment,
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, env=environment,
             cwd=ROOT, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0 and "ok=" in done.stdout, done.stdout + done.stderr
         return done.stdout
 
     def group(self, name: str) -> str:

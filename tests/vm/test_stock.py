@@ -136,23 +136,9 @@ def test_the_quickstart_from_a_controller(host: Host) -> None:
 def test_the_demo_on_the_machine(host: Host, tmp_path: pathlib.Path) -> None:
     version = host.run("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
     wheels = host.machine.image.disk.parent / "wheels"
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--python-version",
-            version,
-            "--only-binary=:all:",
-            "-d",
-            wheels,
-            "-r",
-            ROOT / "requirements/demo.txt",
-        ],
-        check=True,
-    )
+    only = ("--only-binary=:all:", "--python-version", version)
+    pip = [sys.executable, "-m", "pip", "download", "-q", *only, "-d", wheels, "-r", ROOT / "requirements/demo.txt"]
+    subprocess.run(pip, check=True)
     subprocess.run([ROOT / ".ci/copy", tmp_path], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     host.machine.send(tmp_path / "ansible_collections/berth/containers", "/root/berth")
     host.machine.send(wheels, "/root/wheels")

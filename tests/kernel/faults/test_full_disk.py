@@ -47,10 +47,10 @@ def free(house: House) -> int:
 def filled(house: House, left: int = 0) -> Iterator[None]:
     """All but `left` bytes of the disk are in use meanwhile."""
     path = os.path.join(os.path.dirname(house.paths.root), "filler")
-    with open(path, "wb") as file, contextlib.suppress(OSError):
+    # Unbuffered: what a buffer could not write, it would try again when it is closed.
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while free(house) > left:
             file.write(bytes(min(max(free(house) - left, 512), 1 << 20)))
-            file.flush()
     try:
         yield
     finally:
