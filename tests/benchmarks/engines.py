@@ -28,6 +28,7 @@ class Engine(abc.ABC):
 
     name: ClassVar[str]
     force: ClassVar[tuple[str, ...]] = ("--force",)
+    insecure: ClassVar[tuple[str, ...]] = ()
     parented: ClassVar[bool] = False
 
     def __init__(self, program: str, home: Path, cgroup: str) -> None:
@@ -103,6 +104,33 @@ class Engine(abc.ABC):
 
     def load(self, tar: Path, image: str) -> None:
         run([self.program, "import", str(tar), image], limit=300)
+
+    def pull(self, reference: str) -> list[str]:
+        self._images.append(reference)
+        return [self.program, "pull", "--quiet", *self.insecure, reference]
+
+    def push(self, reference: str) -> list[str]:
+        return [self.program, "push", *self.insecure, reference]
+
+    def save(self, image: str, target: Path) -> list[str]:
+        return [self.program, "save", "--output", str(target), image]
+
+    def load_archive(self, archive: Path, image: str) -> list[str]:
+        """Load what `docker save` made; it is called `image` afterwards."""
+        self._images.append(image)
+        return [self.program, "load", "--quiet", "--input", str(archive)]
+
+    def import_tar(self, tar: Path, image: str) -> list[str]:
+        self._images.append(image)
+        return [self.program, "import", str(tar), image]
+
+    def remove_image(self, image: str) -> list[str]:
+        self._images.remove(image)
+        return [self.program, "rmi", image]
+
+    def dedupe(self) -> bool:
+        """Share what became equal; False where an engine can't."""
+        return False
 
     def address(self, name: str) -> str:
         """The container's address, as it sees it itself."""
@@ -202,6 +230,7 @@ class Podman(Engine):
 
     name = "podman"
     force = ("--force", "--time", "0")
+    insecure = ("--tls-verify=false",)
     parented = True
 
     def start(self) -> None:
@@ -250,6 +279,10 @@ class Berth(Engine):
     def start(self) -> None:
         os.environ["BERTH_ROOT"] = str(self.home)
         run([self.program, "version"])
+
+    def dedupe(self) -> bool:
+        run([self.program, "system", "dedupe"], limit=300)
+        return True
 
     def version(self) -> str:
         return run([self.program, "version"]).splitlines()[0].removeprefix("berth ")

@@ -23,6 +23,8 @@ PACKAGES = {
     "/usr/sbin/runc": "runc",
     "/usr/sbin/iptables": "iptables",
     "/usr/bin/iperf3": "iperf3",
+    "/usr/bin/docker-registry": "docker-registry",
+    "/usr/bin/skopeo": "skopeo",
     "/bin/busybox": "busybox-static",
     "/sbin/ip": "iproute2",
 }

@@ -21,6 +21,9 @@ NAMES = (
     "ansible_loop",
     "memory",
     "throughput",
+    "pull",
+    "archives",
+    "sharing",
 )
 
 
