@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ..errors import InvalidSpec
-from ..storage import documents, layout
+from ..storage import documents, layout, platforms
 from ..storage.digests import sha256
 from ..values import Value
 
@@ -17,21 +15,11 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 OPTIONS = ("command", "entrypoint", "env", "user", "working_dir", "labels", "exposed_ports", "stop_signal", "volumes")
 _LATEST = 253402300799  # 9999-12-31: RFC 3339 has four digits for a year
-_MACHINES = {
-    "x86_64": {"architecture": "amd64"},
-    "aarch64": {"architecture": "arm64", "variant": "v8"},
-    "armv7l": {"architecture": "arm", "variant": "v7"},
-    "ppc64le": {"architecture": "ppc64le"},
-    "s390x": {"architecture": "s390x"},
-    "riscv64": {"architecture": "riscv64"},
-    "i686": {"architecture": "386"},
-}
 
 
 def platform() -> dict[str, str]:
     """os, architecture and variant of this host in OCI's words."""
-    machine = os.uname().machine
-    return {"os": "linux", **_MACHINES.get(machine, {"architecture": machine})}
+    return {key: word for key, word in zip(("os", "architecture", "variant"), platforms.host()) if word}
 
 
 def show_created(nanoseconds: int) -> str:

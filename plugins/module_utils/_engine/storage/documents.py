@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_DIGITS = 30
+
 
 def pack(document: dict[str, Any]) -> bytes:
     """Sorted keys, no blanks, UTF-8."""
@@ -24,7 +26,9 @@ def unpack(data: bytes, what: str) -> dict[str, Any]:
         raise Refused(f"{what} has {len(data)} bytes: {DOCUMENT} are read")
     try:
         # json.loads guesses UTF-16 and UTF-32 from bytes; text leaves it nothing to guess.
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        document = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number
+        )
     except (ValueError, RecursionError):
         raise Refused(f"{what} is no strict JSON document") from None
     if not isinstance(document, dict):
@@ -37,6 +41,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("doubled key")
     return result
+
+
+def _number(text: str) -> int:
+    # Older Pythons take minutes over the digits that fit into a document.
+    if len(text) > _DIGITS:
+        raise ValueError(text[:_DIGITS])
+    return int(text)
 
 
 def _no_constant(text: str) -> None:
