@@ -24,7 +24,7 @@ def test_run(host: Host) -> None:
 
 
 def test_user_namespaces(host: Host) -> None:
-    first = host.berth("run", "--rm", "base", "awk", "{print $1, $2 > 0, $3}", "/proc/self/uid_map")
+    first = host.berth("run", "--rm", "base", "awk", "{print $1, ($2 > 0), $3}", "/proc/self/uid_map")
     assert first == "0 1 65536"
     assert host.berth("run", "--rm", "--userns", "host", "base", "awk", "{print $2}", "/proc/self/uid_map") == "0"
     assert host.berth("run", "--rm", "base", "stat", "-c", "%u", "/bin/busybox") == "0"
