@@ -10,6 +10,7 @@ EngineError             anything the user can be told in a sentence
   Unsupported           the kernel can't
   MissingDependency     a program or package is not on this host
   Refused               hostile or broken input, nothing was touched
+  Unreachable           a registry does not answer, or not as it should
   Damaged               the engine's own state is not what it wrote
   StorageFull           no space, no inodes
   KernelError           a system call said no
@@ -59,6 +60,10 @@ class MissingDependency(EngineError):
 
 class Refused(EngineError):
     exit_code = 65
+
+
+class Unreachable(EngineError):
+    exit_code = 68
 
 
 class Damaged(EngineError):

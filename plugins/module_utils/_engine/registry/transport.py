@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door to HTTP, and to urllib3: what breaks is tried again a bounded number of times, and a secret stays with its origin."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..errors import EngineError, InvalidSpec, MissingDependency, Refused, Unreachable
+from ..values import Value
+from .endpoint import Origin, parse_url
+from .proxies import proxy_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator, Mapping
+    from typing import Any, BinaryIO, Callable, Union
+
+    Body = Union[bytes, Callable[[], BinaryIO], None]
+
+PIECE = 1 << 18
+BUSY = (408, 429, 500, 502, 503, 504)
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Trust(Value):
+    """Whom to believe over TLS and who we are there; paths of PEM files on this host. `ca_cert` is added to the host's own CAs."""
+
+    validate_certs: bool = True
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+class Patience(Value):
+    """Seconds and numbers. `longest` is the longest pause that a registry may ask for; after `total` nothing is tried again."""
+
+    tries: int = 5
+    connect: float = 15.0
+    read: float = 30.0
+    pause: float = 0.5
+    longest: float = 60.0
+    total: float = 180.0
+    redirects: int = 5
+
+
+class Request(Value):
+    """`authorization` goes to `origin` only, wherever a redirect may lead. A `body` that is called gives a fresh file each time."""
+
+    method: str
+    origin: Origin
+    path: str
+    headers: dict[str, str] = {}
+    authorization: str = ""
+    body: Body = None
+    length: int = 0
+    tries: int = 0
+
+
+class Broken(Unreachable):
+    """The connection broke, or too little came: worth another try."""
+
+
+class NoTLS(Unreachable):
+    """Whoever listens there does not speak TLS."""
+
+
+class Reply:
+    """A status and headers; the body is still to be read, once, by one of the three ways, or `close` it."""
+
+    def __init__(self, response: Any, request: Request) -> None:
+        self._response, self._origin = response, request.origin
+        self.status: int = response.status
+        self.request = request
+
+    def header(self, name: str) -> str:
+        """The header's value, "" when there is none."""
+        return str(self._response.headers.get(name, ""))
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it is stored, by pieces of at most 256 KiB, each as soon as some of it is there. Broken."""
+        import urllib3.exceptions as errors
+
+        try:
+            while data := self._response.read1(PIECE, decode_content=False):
+                yield data
+        except (errors.HTTPError, OSError) as error:
+            raise Broken(f"the connection to {self._origin.netloc} broke: {_reason(error)}") from None
+        finally:
+            self.close()
+
+    def body(self, most: int, what: str) -> bytes:
+        """The whole of a small body. Refused when it is longer than `most`; Broken."""
+        found = bytearray()
+        for piece in self.pieces():
+            found += piece
+            if len(found) > most:
+                raise Refused(f"{what} from {self._origin.netloc} has more than {most} bytes: that many are read")
+        return bytes(found)
+
+    def drain(self) -> None:
+        """Read a short rest, so that the connection can be used again."""
+        try:
+            self.body(1 << 16, "the rest")
+        except EngineError:
+            self.close()
+
+    def close(self) -> None:
+        """Harmless twice. A connection whose body was not read to its end is given up."""
+        self._response.close()
+
+
+class Transport:
+    """Connections that are kept between requests; after a fork each process has its own."""
+
+    def __init__(
+        self, trust: Trust, environment: Mapping[str, str], *, patience: Patience | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:  # fmt: skip
+        self._trust, self._environment, self._sleep = trust, environment, sleep
+        self.patience = patience or Patience()
+        self._pools: dict[str, Any] = {}
+        self._pid = os.getpid()
+        self._context: ssl.SSLContext | None = None
+
+    def ask(self, request: Request) -> Reply:
+        """Carry out `request`; redirects are followed. Whatever status comes in the end is given, those that say "later" too.
+
+        Unreachable after at most `tries` tries, Refused for a redirect that leads in circles or out of TLS.
+        """
+        most = request.tries or self.patience.tries
+        end = time.monotonic() + self.patience.total
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                reply = self._follow(request)
+            except Broken as error:
+                few = 2 if isinstance(error, _NoConnection) else most
+                if tried >= min(few, most) or time.monotonic() > end:
+                    raise type(error)(f"{error}{f' (tried {tried} times)' if tried > 1 else ''}") from None
+                self.pause(tried)
+                continue
+            if reply.status not in BUSY or tried >= most or time.monotonic() > end:
+                return reply
+            wait = retry_after(reply.header("Retry-After"), time.time())
+            if wait is not None and wait > self.patience.longest:
+                return reply
+            reply.drain()
+            self.pause(tried) if wait is None else self._sleep(wait)
+
+    def pause(self, tried: int) -> None:
+        """Wait before another try, longer each time."""
+        # A little of chance, so that a group of hosts does not come back in one moment.
+        self._sleep(self.patience.pause * 2.0 ** (tried - 1) * (1 + os.urandom(1)[0] / 1024))
+
+    def _follow(self, request: Request) -> Reply:
+        now = request
+        for _unused in range(self.patience.redirects + 1):
+            reply = self._once(now)
+            location = reply.header("Location")
+            if (
+                reply.status not in _REDIRECTS
+                or not location
+                or (now.method not in ("GET", "HEAD") and reply.status < 307)
+            ):
+                return reply
+            reply.drain()
+            origin, path = resolve(now.origin, now.path, location)
+            if now.origin.scheme == "https" and origin.scheme != "https":
+                raise Refused(f"{now.origin.netloc} redirects from https to {origin}: that would not be private")
+            # Once it has left its origin, a secret is not shown again, not even on the way back.
+            now = now.replace(origin=origin, path=path, authorization=now.authorization if origin == now.origin else "")
+        raise Refused(
+            f"{request.origin.netloc} redirects more than {self.patience.redirects} times: look at its settings"
+        )
+
+    def _once(self, request: Request) -> Reply:
+        import urllib3
+
+        headers = {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers}
+        if request.authorization:
+            headers["Authorization"] = request.authorization
+        body: Any = request.body() if callable(request.body) else request.body
+        if callable(request.body):
+            headers["Content-Length"] = str(request.length)
+        try:
+            response = self._pool(request.origin).request(
+                request.method, request.path, body=body, headers=headers, retries=False, redirect=False, timeout=urllib3.Timeout(
+                    connect=self.patience.connect, read=self.patience.read
+                ), preload_content=False, decode_content=False,
+            )  # fmt: skip
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _sentence(error, request.origin, self.patience) from None
+        finally:
+            if callable(request.body):
+                body.close()
+        return Reply(response, request)
+
+    def _pool(self, origin: Origin) -> Any:
+        if self._pid != os.getpid():
+            self._pools, self._pid = {}, os.getpid()
+        key = str(origin)
+        if key not in self._pools:
+            self._pools[key] = self._open_pool(origin)
+        return self._pools[key]
+
+    def _open_pool(self, origin: Origin) -> Any:
+        urllib3 = _urllib3()
+        secure: dict[str, Any] = {"ssl_context": self._tls()} if origin.scheme == "https" else {}
+        proxy = proxy_for(origin, self._environment)
+        if not proxy:
+            kind = urllib3.HTTPSConnectionPool if origin.scheme == "https" else urllib3.HTTPConnectionPool
+            return kind(f"[{origin.host}]" if ":" in origin.host else origin.host, origin.port, maxsize=8, **secure)
+        address, headers = _read_proxy(proxy)
+        manager = urllib3.ProxyManager(address, proxy_headers=headers, maxsize=8, **secure)
+        pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
+        return _Absolute(pool, origin) if origin.scheme == "http" else pool
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = _open_context(self._trust)
+        return self._context
+
+
+class _Absolute:
+    """A pool at a proxy for plain HTTP: its request line names the host too (RFC 9112, 3.2.2)."""
+
+    def __init__(self, pool: Any, origin: Origin) -> None:
+        self._pool, self._origin = pool, origin
+
+    def request(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> Any:
+        return self._pool.request(
+            method, f"{self._origin}{path}", headers={"Host": self._origin.netloc, **headers}, **options
+        )
+
+
+class _NoConnection(Broken):
+    """Nobody answers there: a second try is enough."""
+
+
+def resolve(origin: Origin, path: str, location: str) -> tuple[Origin, str]:
+    """Where a Location header leads from there: absolute, or relative to that path (RFC 9110, 10.2.2). Refused."""
+    from urllib.parse import urljoin
+
+    try:
+        return parse_url(urljoin(f"{origin}{path}", location))
+    except ValueError as error:
+        raise Refused(f"{origin.netloc} sends us to {location[:80]!a}: {error}") from None
+
+
+def retry_after(text: str, now: float) -> float | None:
+    """The seconds to wait that a Retry-After header asks for, as a number or as a date; None when it says nothing."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _urllib3() -> Any:
+    try:
+        import urllib3
+    except ImportError:
+        raise MissingDependency(
+            "registries need the Python package urllib3 on this host: install it, or let Ansible bring the engine"
+        ) from None
+    return urllib3
+
+
+def _open_context(trust: Trust) -> ssl.SSLContext:
+    import ssl
+
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not trust.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if trust.ca_cert:
+        _load("ca_cert", trust.ca_cert, lambda path: context.load_verify_locations(cafile=path))
+    if trust.client_cert:
+        if trust.client_key:
+            _load("client_key", trust.client_key, _check_readable)
+        _load(
+            "client_cert", trust.client_cert, lambda path: context.load_cert_chain(path, trust.client_key, lambda: b"")
+        )
+    elif trust.client_key:
+        raise InvalidSpec("client_key needs client_cert: give both")
+    return context
+
+
+def _check_readable(path: str) -> None:
+    with open(path, "rb"):
+        return
+
+
+def _load(option: str, path: str, load: Callable[[str], object]) -> None:
+    try:
+        load(path)
+    except OSError as error:  # ssl.SSLError is one
+        reason = (
+            os.strerror(error.errno)
+            if isinstance(error.errno, int) and not hasattr(error, "reason")
+            else "no usable PEM"
+        )
+        raise InvalidSpec(f"{option}: {path!a} can't be used: {reason}") from None
+
+
+def _read_proxy(proxy: str) -> tuple[str, dict[str, str]]:
+    """The proxy's address without the user, and the headers that name the user. InvalidSpec."""
+    from urllib.parse import unquote
+
+    import urllib3
+
+    scheme, _mark, rest = proxy.partition("://")
+    secret, at, place = rest.rpartition("@")
+    if scheme not in ("http", "https"):
+        raise InvalidSpec(f"the proxy in the environment is of the kind {scheme!a}: http and https are known")
+    return f"{scheme}://{place}", dict(urllib3.make_headers(proxy_basic_auth=unquote(secret))) if at else {}
+
+
+def _sentence(error: Exception, origin: Origin, patience: Patience) -> EngineError:
+    import ssl
+
+    import urllib3.exceptions as errors
+
+    where = origin.netloc
+    if isinstance(error, errors.ProxyError):
+        return _NoConnection(
+            f"the proxy for {where} does not answer: {_reason(error)}: check the environment's proxy variables"
+        )
+    if isinstance(error, errors.NameResolutionError):
+        return _NoConnection(f"the name {origin.host!a} can't be resolved: check it, and this host's DNS")
+    if isinstance(error, errors.ConnectTimeoutError):
+        return _NoConnection(
+            f"{where} did not take the connection within {patience.connect:g} s: check address and firewall"
+        )
+    if isinstance(error, errors.NewConnectionError):
+        return _NoConnection(f"no connection to {where}: {_reason(error)}: is it running there?")
+    if isinstance(error, errors.ReadTimeoutError):
+        return Broken(f"{where} did not answer within {patience.read:g} s")
+    if isinstance(error, errors.SSLError):
+        return _tls_sentence(error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error, where)
+    return Broken(f"the connection to {where} broke: {_reason(error)}")
+
+
+def _tls_sentence(error: Exception, where: str) -> EngineError:
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unreachable(
+            f"{where} shows a certificate that is not trusted: {error.verify_message.rstrip('.')}: give its CA with ca_cert,"
+            " or validate_certs: false to go without proof"
+        )
+    reason = str(getattr(error, "reason", "") or "")
+    if "ALERT" in reason or "alert" in str(error):
+        return Unreachable(
+            f"{where} ends the TLS handshake with {reason or 'an alert'}: does it want client_cert and client_key?"
+        )
+    if isinstance(error, ssl.SSLEOFError):
+        return Broken(f"{where} closed the connection within the TLS handshake")
+    return NoTLS(f"{where} speaks no TLS: plain_http: true asks it without, if that is meant")
+
+
+def _reason(error: BaseException) -> str:
+    """The kernel's or urllib3's own word for what went wrong, without objects' addresses."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror.lower()
+        inner = [item for item in seen.args if isinstance(item, BaseException)]
+        seen = inner[0] if inner else (seen.__cause__ or seen.__context__)
+    return type(error).__name__
