@@ -439,5 +439,5 @@ def test_an_unchanged_source_is_not_unpacked_again(
             patched.setattr(layers, "Unpacker", None)
             assert not container_image(paths, {"name": "base", "rootfs": rootfs}, check=False).changed
             # What was learnt is remembered: now the source is not even read.
-            patched.setattr(layers, "_Build", None)
+            patched.setattr(layers, "Build", None)
             assert not container_image(paths, {"name": "base", "rootfs": rootfs}, check=False).changed

@@ -27,14 +27,16 @@ if TYPE_CHECKING:
 
 
 class Addition(Value):
-    """An image to be named `name`. `layer` is its new topmost layer in staging, None when the store has all of them.
-    `source` is what to remember of where it came from (JSON values), `added` the time of now, RFC 3339."""
+    """An image to be named `name`. `layer` is its new topmost layer in staging, `arrived` are new layers with their chain ids;
+    the store has the others. `media_type` is the manifest's. `source` is what to remember of where it came from (JSON values), `added` the time of now, RFC 3339."""
 
     name: str
     documents: Documents
     layer: Layer | None
     source: dict[str, Any]
     added: str
+    arrived: tuple[tuple[Layer, str], ...] = ()
+    media_type: str = layout.MANIFEST
 
 
 def name_lock(paths: Paths, name: str) -> Lock:
@@ -52,19 +54,22 @@ def add(paths: Paths, place: Staging | None, addition: Addition) -> Descriptor:
         publish.seal(here, small)
         with layout.changing(paths):
             chains = chain(addition.documents.diff_ids)
-            _check_lower(paths, addition, chains)
-            publish.move_in(paths, here, addition.layer, chains[-1] if chains else "", small)
+            arrived = addition.arrived or (((addition.layer, chains[-1]),) if addition.layer else ())
+            _check_lower(paths, addition, chains, arrived)
+            publish.move_in(paths, here, arrived, small)
             return _name(paths, addition)
 
 
-def _check_lower(paths: Paths, addition: Addition, chains: tuple[str, ...]) -> None:
+def _check_lower(
+    paths: Paths, addition: Addition, chains: tuple[str, ...], arrived: tuple[tuple[Layer, str], ...]
+) -> None:
     """Whoever removed an image since this one was planned may have taken layers that both have."""
-    own = addition.layer.digest if addition.layer else ""
-    for digest, layer in zip(addition.documents.layers, chains):
-        if digest == own and layer == chains[-1]:
-            continue
-        if not (os.path.exists(path_of(paths, digest)) and os.path.isdir(layers.directory(paths, layer))):
-            raise Conflict(f"the image below {addition.name} was removed meanwhile: make that image again first")
+    trees = {one for _unused, one in arrived}
+    blobs = {layer.digest for layer, _unused in arrived if os.path.exists(f"{layer.home}/blob")}
+    for digest, one in zip(addition.documents.layers, chains):
+        is_whole = digest in blobs or os.path.exists(path_of(paths, digest))
+        if not (is_whole and (one in trees or os.path.isdir(layers.directory(paths, one)))):
+            raise Conflict(f"a layer of {addition.name} was removed meanwhile with another image: try again")
 
 
 def remember(paths: Paths, name: str, digest: str, source: dict[str, Any]) -> None:
@@ -115,7 +120,7 @@ def _descriptor(addition: Addition) -> Descriptor:
     if len(diff_ids) > 1:
         annotations[layout.CHAINS] = " ".join(chain(diff_ids))
     return {
-        "mediaType": layout.MANIFEST,
+        "mediaType": addition.media_type,
         "digest": addition.documents.digest,
         "size": len(addition.documents.manifest),
         "annotations": annotations,

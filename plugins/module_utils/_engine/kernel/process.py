@@ -14,7 +14,9 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 _INTO_CGROUP = 0x200000000
 _SIGCHLD = 17
+_SIGKILL = 9
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 4, 23, 24
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_SET_KEEPCAPS = 38, 47, 8
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -156,6 +158,13 @@ def new_session_keyring() -> None:
     except KernelError as error:
         if error.errno not in (errno.ENOSYS, errno.EDQUOT):
             raise
+
+
+def die_with_parent(parent: int) -> None:
+    """PR_SET_PDEATHSIG: a child of the process `parent` is killed when that ends, and at once when it has ended already."""
+    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _prctl(option: int, value: int) -> None:

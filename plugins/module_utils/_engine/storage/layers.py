@@ -49,7 +49,7 @@ def from_tar(
 
     Without `staging` nothing is written, and the answer is the same; Refused for hostile input either way.
     """
-    build = _Build(staging, lowers)
+    build = Build(staging.path if staging else "", lowers)
     census = Census(limits)
     try:
         stream = Stream(unpacked_blocks(descriptor, limits, name), build.blob.write)
@@ -68,7 +68,7 @@ def from_tar(
 
 def from_entries(entries: Iterable[Entry], *, staging: Staging | None, lowers: tuple[str, ...] = ()) -> Layer:
     """The layer that these entries make, written deterministically. `entries` come from our own walk, parents first."""
-    build = _Build(staging, lowers)
+    build = Build(staging.path if staging else "", lowers)
     try:
         newest = count = 0
         writer = TarWriter(build.blob.write)
@@ -83,32 +83,41 @@ def from_entries(entries: Iterable[Entry], *, staging: Staging | None, lowers: t
         build.abandon()
 
 
-class _Build:
-    def __init__(self, staging: Staging | None, lowers: tuple[str, ...]) -> None:
-        self._home = staging.path if staging else ""
+class Build:
+    """A layer being made in the directory `home`, or nowhere when that is "": give entries to `tree`, bytes of the blob to `blob`."""
+
+    def __init__(self, home: str, lowers: tuple[str, ...] = (), *, deferred: bool = False, keep: bool = True) -> None:
+        self.home = home
         self._root = -1
         self.tree: tuple[Sink, ...] = ()
-        self.blob = BlobWriter(f"{self._home}/blob" if staging else None)
-        self._unpacker: Unpacker | None = None
-        if staging:
-            os.mkdir(f"{self._home}/layer", 0o700)
-            os.mkdir(f"{self._home}/layer/diff", 0o755)
-            self._root = os.open(f"{self._home}/layer/diff", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._unpacker = Unpacker(self._root, lowers=lowers)
-            self.tree = (self._unpacker,)
+        self.blob = BlobWriter(f"{home}/blob" if home and keep else None)
+        self.unpacker: Unpacker | None = None
+        if home:
+            os.mkdir(f"{home}/layer", 0o700)
+            os.mkdir(f"{home}/layer/diff", 0o755)
+            self._root = os.open(f"{home}/layer/diff", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.unpacker = Unpacker(self._root, lowers=lowers, deferred=deferred)
+            self.tree = (self.unpacker,)
 
     def finish(self, newest: int, count: int) -> Layer:
-        if self._unpacker:
-            self._unpacker.close()
-            if self._unpacker.opaque_root:
-                os.close(os.open(f"{self._home}/layer/{OPAQUE_MARK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        """The tree and the blob are whole."""
+        if self.unpacker:
+            self.unpacker.close()
+            if self.unpacker.opaque_root:
+                mark_opaque(self.home)
         digest, size = self.blob.finish()
-        return Layer(digest=digest, size=size, newest=newest, home=self._home, count=count)
+        return Layer(digest=digest, size=size, newest=newest, home=self.home, count=count)
 
     def abandon(self) -> None:
+        """Let go of descriptors and threads; harmless twice."""
         self.blob.close()
-        if self._unpacker:
-            self._unpacker.abandon()
+        if self.unpacker:
+            self.unpacker.abandon()
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
+
+
+def mark_opaque(home: str) -> None:
+    """Note beside the tree that nothing below it is seen through it."""
+    os.close(os.open(f"{home}/layer/{OPAQUE_MARK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))

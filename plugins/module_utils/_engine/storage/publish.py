@@ -26,11 +26,14 @@ def seal(place: Staging, documents: tuple[bytes, ...]) -> None:
     syncfs(place.fd)
 
 
-def move_in(paths: Paths, place: Staging, layer: Layer | None, chain: str, documents: tuple[bytes, ...]) -> None:
-    """Rename what was sealed into blobs/ and layers/; what is there already stays. The caller holds `layout.changing`."""
+def move_in(paths: Paths, place: Staging, arrived: tuple[tuple[Layer, str], ...], documents: tuple[bytes, ...]) -> None:
+    """Rename what was sealed into blobs/ and layers/, each layer under its chain id; what is there already stays.
+
+    A layer without a blob in staging is one whose blob the store has. The caller holds `layout.changing`.
+    """
     for digest in (sha256(data) for data in documents):
         _move(f"{place.path}/{hex_of(digest)}", path_of(paths, digest))
-    if layer is not None:
+    for layer, chain in arrived:
         _move(f"{layer.home}/blob", path_of(paths, layer.digest))
         _move(f"{layer.home}/layer", layers.directory(paths, chain))
     sync_directory(paths.blobs)
@@ -38,5 +41,5 @@ def move_in(paths: Paths, place: Staging, layer: Layer | None, chain: str, docum
 
 
 def _move(source: str, target: str) -> None:
-    if not os.path.lexists(target):
+    if not os.path.lexists(target) and os.path.lexists(source):
         os.rename(source, target)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 BLOCK = MIB
+_FEW = 1 << 14
 _GZIP, _XZ, _BZIP, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"\x28\xb5\x2f\xfd"
+_MAGIC = 6
 _XZ_MEMORY = 256 * MIB
 
 
@@ -57,6 +59,42 @@ class Stream:
             missing -= len(piece)
         return b"".join(parts)
 
+    def skip(self, count: int) -> bool:
+        """Go on by `count` bytes; False when the stream ends first."""
+        while count:
+            piece = self.piece(count)
+            if not piece:
+                return False
+            count -= len(piece)
+        return True
+
+
+class FileStream(Stream):
+    """The same from an open file, whose position it does not use: what is skipped is not read. `position` is the next byte's."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(iter(()))
+        self._descriptor, self._next = descriptor, 0
+        self._size = os.fstat(descriptor).st_size
+
+    @property
+    def position(self) -> int:
+        return self._next - len(self._block)
+
+    def _fill(self) -> bool:
+        data = os.pread(self._descriptor, _FEW, self._next)
+        self._next += len(data)
+        self._block = memoryview(data)
+        return bool(data)
+
+    def skip(self, count: int) -> bool:
+        if count <= len(self._block):
+            self._block = self._block[count:]
+            return True
+        self._next = self.position + count
+        self._block = memoryview(b"")
+        return self._next <= self._size
+
 
 @contextmanager
 def open_archive(path: str) -> Iterator[int]:
@@ -77,40 +115,59 @@ def open_archive(path: str) -> Iterator[int]:
 
 def unpacked_blocks(descriptor: int, limits: Limits, name: str) -> Iterator[bytes]:
     """The bytes of the archive after decompression, by blocks. Refused when it is damaged or grows beyond the limits."""
-    size = os.fstat(descriptor).st_size
+    return unpacked(read_blocks(descriptor), os.fstat(descriptor).st_size, limits, name)
+
+
+def unpacked(blocks: Iterator[bytes], size: int, limits: Limits, name: str) -> Iterator[bytes]:
+    """What `size` bytes of a tar unpack to, whatever they are compressed with: gzip, xz, zstd or nothing. All are used up.
+
+    Refused when it is damaged or grows beyond the limits; MissingDependency for zstd on a host that can't read it.
+    """
     most = min(limits.unpacked, max(size, MIB) * limits.ratio)
     total = 0
-    for block in _decompressed(descriptor, name):
+    for block in decompressed(blocks, name):
         total += len(block)
         if total > most:
             raise Refused(f"{name} unpacks to more than {most} bytes: raise max_unpacked_size if it is meant to")
         yield block
 
 
-def _decompressed(descriptor: int, name: str) -> Iterator[bytes]:
-    magic = os.pread(descriptor, 6, 0)
-    if magic.startswith(_GZIP):
-        yield from _gunzip(descriptor, name)
-    elif magic.startswith(_XZ):
-        yield from _unxz(descriptor, name)
-    elif magic.startswith((_BZIP, _ZSTD)):
-        raise Refused(f"{name} is compressed in a way this engine does not read: use tar, tar.gz or tar.xz")
-    else:
-        yield from _raw(descriptor)
+def decompressed(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """The bytes after decompression, told by their beginning."""
+    from itertools import chain
+
+    start = b""
+    for block in blocks:
+        start += block
+        if len(start) >= _MAGIC:
+            break
+    whole = chain((start,), blocks)
+    if start.startswith(_GZIP):
+        return _gunzip(whole, name)
+    if start.startswith(_XZ):
+        return _unxz(whole, name)
+    if start.startswith(_ZSTD):
+        from .zstd import unzstd
+
+        return unzstd(whole, name)
+    if start.startswith(_BZIP):
+        raise Refused(f"{name} is compressed with bzip2, which no layer is: use tar, tar.gz, tar.xz or tar.zst")
+    return whole
 
 
-def _raw(descriptor: int) -> Iterator[bytes]:
+def read_blocks(descriptor: int) -> Iterator[bytes]:
+    """What an open file still has."""
     while block := os.read(descriptor, BLOCK):
         yield block
 
 
-def _gunzip(descriptor: int, name: str) -> Iterator[bytes]:
+def _gunzip(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     import zlib
 
     decoder = zlib.decompressobj(31)
     started = False
     try:
-        for data in _raw(descriptor):
+        for data in blocks:
             while data:
                 if decoder.eof is True:
                     # gzip(1) pads with zeros; anything else that follows must be a member of its own.
@@ -131,12 +188,12 @@ def _gunzip(descriptor: int, name: str) -> Iterator[bytes]:
         raise Refused(f"{name} is cut: its gzip data ends early")
 
 
-def _unxz(descriptor: int, name: str) -> Iterator[bytes]:
+def _unxz(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     import lzma
 
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
     try:
-        for data in _raw(descriptor):
+        for data in blocks:
             while data or not (decoder.needs_input or decoder.eof):
                 if decoder.eof is True:
                     data = data.lstrip(b"\0")

@@ -149,12 +149,8 @@ class _Reader:
 
     def _skip(self) -> None:
         """Go to the end of the present member, whether or not its content was read."""
-        left = self._left + self._padding
-        while left:
-            piece = self._stream.piece(left)
-            if not piece:
-                raise Refused("the tar is cut inside a member")
-            left -= len(piece)
+        if not self._stream.skip(self._left + self._padding):
+            raise Refused("the tar is cut inside a member")
         self._left = self._padding = 0
 
 

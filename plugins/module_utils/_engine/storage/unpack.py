@@ -26,22 +26,27 @@ class Unpacker:
     Whiteouts are kept until `close` and then hide lower layers only, never what this layer brings. `lowers` are the trees below,
     topmost first: directories that the entries only imply look as they do there. Without any, whiteouts are dropped.
     Entries must have passed a census, or come from our own walk. The owner of the descriptor `root` closes it.
+    `deferred`: the trees below are not known yet; `close` leaves what hangs on them in `hidden` and `implied`, for `settle`.
     """
 
-    def __init__(self, root: int, *, lowers: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: int, *, lowers: tuple[str, ...] = (), deferred: bool = False, fresh: bool = True) -> None:
         self.opaque_root = False
-        self._root, self._lowers = root, lowers
+        self.hidden: list[Entry] = []
+        self.implied: set[bytes] = set()
+        self._root, self._lowers, self._deferred, self._fresh = root, lowers, deferred, fresh
         self._parent, self._parent_fd = b"", os.dup(root)
         self._file = -1
         self._entry: Entry | None = None
         self._times: dict[bytes, int] = {}
-        self._hidden: list[Entry] = []
-        self._imply(b"", root)
+        if fresh:
+            self._imply(b"", root)
+        else:
+            self._times[b""] = os.fstat(root).st_mtime_ns
 
     def begin(self, entry: Entry) -> None:
         """Make the node; a regular file is open for `data` afterwards."""
         if entry.kind in (WHITEOUT, OPAQUE):
-            self._hidden.append(entry)
+            self.hidden.append(entry)
             return
         if entry.kind == DIRECTORY:
             self._make_directory(entry)
@@ -78,8 +83,8 @@ class Unpacker:
 
     def close(self) -> None:
         """Apply the whiteouts, then the times of directories, which everything before would have changed."""
-        if self._lowers:
-            for entry in self._hidden:
+        if self._lowers and not self._deferred:
+            for entry in self.hidden:
                 self._hide(entry)
         for path, mtime in sorted(self._times.items(), reverse=True):
             self._with_directory(path, lambda fd, mtime=mtime: os.utime(fd, ns=(mtime, mtime)))
@@ -103,12 +108,16 @@ class Unpacker:
 
     def _open_directory(self, path: bytes) -> int:
         try:
-            return open_beneath(self._root, path, _WALK)
+            descriptor = open_beneath(self._root, path, _WALK)
         except KernelError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise Refused(f"{show(path)} is no directory in this layer") from None
             if error.errno != errno.ENOENT:
                 raise
+        else:
+            if not self._fresh:
+                self._times.setdefault(path, os.fstat(descriptor).st_mtime_ns)
+            return descriptor
         above, _unused, name = path.rpartition(b"/")
         parent = self._open_directory(above)
         try:
@@ -119,12 +128,17 @@ class Unpacker:
         self._imply(path, descriptor)
         return descriptor
 
+    def imply(self, path: bytes) -> None:
+        """Let a directory that is there look as the one below does."""
+        self._with_directory(path, lambda fd: self._imply(path, fd))
+
     def _imply(self, path: bytes, descriptor: int) -> None:
         """A directory that no entry has described yet looks as it does below, else as mkdir makes it, at the epoch."""
         known = directory_below(self._lowers, path)
         os.fchown(descriptor, known.st_uid if known else 0, known.st_gid if known else 0)
         os.fchmod(descriptor, stat.S_IMODE(known.st_mode) if known else 0o755)
         self._times[path] = known.st_mtime_ns if known else 0
+        self.implied.add(path)
 
     def _make_directory(self, entry: Entry) -> None:
         if entry.path:
@@ -136,6 +150,7 @@ class Unpacker:
                     raise Refused(f"{show(entry.path)} is a directory and something else at once") from None
         self._with_directory(entry.path, lambda fd: _set_metadata(fd, entry))
         self._times[entry.path] = entry.mtime
+        self.implied.discard(entry.path)
 
     def _with_directory(self, path: bytes, act: object) -> None:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -207,13 +222,33 @@ class Unpacker:
                 self._with_directory(entry.path, _mark_opaque)
 
 
+def settle(root: int, lowers: tuple[str, ...], hidden: list[tuple[int, bytes]], implied: list[bytes]) -> bool:
+    """Finish a layer that was unpacked `deferred`, now that the trees below it are there; whether its root is opaque.
+
+    The result is the same as if they had been known from the beginning.
+    """
+    if not lowers:
+        return False
+    unpacker = Unpacker(root, lowers=lowers, fresh=False)
+    try:
+        for path in sorted(implied):
+            unpacker.imply(path)
+        unpacker.hidden = [Entry(path, kind) for kind, path in hidden]
+        unpacker.close()
+    finally:
+        unpacker.abandon()
+    return unpacker.opaque_root
+
+
 def directory_below(lowers: tuple[str, ...], path: bytes) -> os.stat_result | None:
-    """The topmost directory at `path` in those trees."""
+    """The topmost directory at `path` in those trees; what is no directory, such as a whiteout, hides those below it."""
     for lower in lowers:
         root = os.open(lower, _WALK | os.O_CLOEXEC)
         try:
             found = open_beneath(root, path, _WALK)
-        except KernelError:
+        except KernelError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                return None
             continue
         finally:
             os.close(root)

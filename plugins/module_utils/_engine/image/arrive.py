@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image that comes from elsewhere, whoever brings it: documents and layers are verified, unpacked side by side, and named."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..answer import Answer
+from ..errors import NotFound, Refused, from_os
+from ..plan import Plan, Step
+from ..progress import DONE, RUNNING, THERE, WAITING, Event, silent
+from ..storage import ingest, layers, layout, oci, platforms, workers
+from ..storage.blobs import path_of
+from ..storage.digests import chain, sha256
+from ..storage.limits import DOCUMENT, Limits
+from ..storage.staging import Staging
+from ..storage.stream import read_blocks
+from ..values import Value
+from . import facts
+from .add import Addition, add, remember, source_of
+from .config import Documents
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    from ..paths import Paths
+    from ..progress import Report
+    from ..storage.layout import Descriptor as Line
+    from ..storage.oci import Config, Descriptor, Manifest
+
+    class Provider(Protocol):
+        """Where the parts of an image come from. What it gives is verified by who asks."""
+
+        def document(self, descriptor: Descriptor) -> bytes:
+            """A manifest or a config, whole."""
+
+        def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+            """A layer as it is stored there, in order; asked in a forked process, for several layers at once."""
+
+
+_DEPTH = 4
+
+
+class Arrival(Value):
+    """What is to come: the manifest as it was given, and what it and its config say."""
+
+    data: bytes
+    manifest: Manifest
+    config_data: bytes
+    config: Config
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.data)
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        return chain(self.config.diff_ids)
+
+
+def arrive(
+    paths: Paths, name: str, provider: Provider, manifest: bytes, media_type: str, *, source: dict[str, Any], check: bool,
+    limits: Limits | None = None, progress: Report = silent, platform: str | None = None, what: str = "pull",
+) -> Answer:  # fmt: skip
+    """Let the image in `manifest` be called `name` (normalised); an index is followed to the image for `platform`.
+
+    The manifest's bytes and the blobs stay as they came. Nothing changes when that digest has the name already. The caller
+    holds the name's lock and verified `manifest` itself if it knows its digest. Refused, NotFound: nothing was touched.
+    """
+    arrival = resolve(provider, manifest, media_type, platform, name)
+    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
+    plan = _plan(paths, name, arrival, provider, there, source, limits or Limits(), progress, what)
+    if not check:
+        plan.apply()
+        if not plan.changed and there and source_of(there) != source:
+            remember(paths, name, arrival.digest, source)
+    now = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
+    is_there = now is not None and now["digest"] == arrival.digest and facts.is_intact(paths, now)
+    warnings = _warnings(name, arrival.config, platform)
+    image = facts.describe(paths, now) if now and is_there else {}
+    return Answer(
+        changed=plan.changed, before=plan.before, after=plan.after, result={"image": image}, warnings=warnings
+    )
+
+
+def resolve(provider: Provider, data: bytes, media_type: str, platform: str | None, name: str) -> Arrival:
+    """The image for `platform` that the document leads to, with its config. Refused for what is no image, or leads nowhere."""
+    seen: set[str] = set()
+    found = oci.read_manifest(data, media_type, f"the manifest of {name}")
+    while isinstance(found, oci.Index):
+        seen.add(sha256(data))
+        if len(seen) > _DEPTH:
+            raise Refused(f"{name} is an index of indexes more than {_DEPTH} deep")
+        chosen = oci.choose(found, platform)
+        if chosen.digest in seen:
+            raise Refused(f"{name} is an index that leads back to itself")
+        data = _document(provider, chosen)
+        found = oci.read_manifest(data, chosen.media_type, f"manifest {chosen.digest}")
+    config_data = _document(provider, found.config)
+    config = oci.read_config(config_data, f"config {found.config.digest}")
+    if len(config.diff_ids) != len(found.layers):
+        raise Refused(f"{name} has {len(found.layers)} layers, and its config speaks of {len(config.diff_ids)}")
+    if not config.diff_ids:
+        raise Refused(f"{name} has no layers: there is nothing in it")
+    if config.os != "linux":
+        raise Refused(f"{name} is for {config.os[:40]!a}: containers here are for linux")
+    return Arrival(data=data, manifest=found, config_data=config_data, config=config)
+
+
+def _document(provider: Provider, descriptor: Descriptor) -> bytes:
+    if descriptor.size > DOCUMENT:
+        raise Refused(f"document {descriptor.digest} has {descriptor.size} bytes: {DOCUMENT} are read")
+    data = provider.document(descriptor)
+    if len(data) != descriptor.size:
+        raise Refused(
+            f"document {descriptor.digest} has {len(data)} bytes, not {descriptor.size} as its descriptor says"
+        )
+    if sha256(data) != descriptor.digest:
+        raise Refused(f"document {descriptor.digest} has another content than its digest says: {sha256(data)}")
+    return data
+
+
+def _warnings(name: str, config: Config, platform: str | None) -> tuple[str, ...]:
+    wanted, given = platforms.parse(platform), (config.os, config.architecture)
+    if wanted[:2] == given:
+        return ()
+    return (f"image {name} is for {'/'.join(given)}, not for {platforms.show(wanted)}",)
+
+
+def _plan(
+    paths: Paths, name: str, arrival: Arrival, provider: Provider, there: Line | None, source: dict[str, Any],
+    limits: Limits, progress: Report, what: str,
+) -> Plan:  # fmt: skip
+    ident = arrival.manifest.config.digest
+    after = facts.state_of(name, arrival.digest, ident, arrival.config.document)
+    before = facts.state_before(paths, name, there)
+    if before == after:
+        return Plan(before=before, after=after)
+
+    def run() -> None:
+        try:
+            _bring(paths, name, arrival, provider, source, limits, progress, what)
+        except OSError as error:
+            raise from_os(error, f"make image {name}") from error
+
+    return Plan(before=before, after=after, steps=(Step(what=f"add image {name}", run=run),))
+
+
+def _bring(
+    paths: Paths, name: str, arrival: Arrival, provider: Provider, source: dict[str, Any], limits: Limits,
+    progress: Report, what: str,
+) -> None:  # fmt: skip
+    with Staging(paths, "arrival") as place:
+        wanted = _missing(paths, arrival, progress, what)
+        unpacked = _unpack(paths, place, arrival, wanted, provider, limits, progress, what)
+        _settle(paths, arrival, unpacked)
+        documents = Documents(
+            manifest=arrival.data, config=arrival.config_data, diff_ids=arrival.config.diff_ids,
+            layers=tuple(item.digest for item in arrival.manifest.layers),
+        )  # fmt: skip
+        addition = Addition(
+            name=name, documents=documents, layer=None, source=source, media_type=arrival.manifest.media_type,
+            added=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            arrived=tuple((item.layer, arrival.chains[number]) for number, item in sorted(unpacked.items())),
+        )  # fmt: skip
+        add(paths, place, addition)
+
+
+def _missing(paths: Paths, arrival: Arrival, progress: Report, what: str) -> list[int]:
+    """The numbers of the layers that the store lacks as a blob or as a tree."""
+    wanted = []
+    for number, layer in enumerate(arrival.manifest.layers):
+        tree = layers.directory(paths, arrival.chains[number])
+        is_there = os.path.isdir(tree) and os.path.isfile(path_of(paths, layer.digest))
+        if not is_there:
+            wanted.append(number)
+        state = THERE if is_there else WAITING
+        progress(Event(what=what, digest=layer.digest, done=0, total=layer.size, state=state))
+    return wanted
+
+
+def _unpack(
+    paths: Paths, place: Staging, arrival: Arrival, wanted: list[int], provider: Provider, limits: Limits,
+    progress: Report, what: str,
+) -> dict[int, ingest.Unpacked]:  # fmt: skip
+    parts = arrival.manifest.layers
+
+    def task(number: int) -> workers.Task:
+        layer, home = parts[number], f"{place.path}/{number}"
+        has_blob = os.path.isfile(path_of(paths, layer.digest))
+        arriving = ingest.Arriving(
+            digest=layer.digest, size=layer.size, diff_id=arrival.config.diff_ids[number], keep=not has_blob
+        )
+
+        def work(told: workers.Told) -> ingest.Unpacked:
+            os.mkdir(home, 0o700)
+            blocks = _own(paths, layer.digest) if has_blob else provider.blob(layer)
+            return ingest.ingest(arriving, blocks, home, limits, told)
+
+        return workers.Task(name=f"unpack layer {layer.digest}", work=work)
+
+    def told(at: int, done: int) -> None:
+        layer = parts[wanted[at]]
+        is_done = done < 0
+        progress(Event(what=what, digest=layer.digest, done=layer.size if is_done else done, total=layer.size,
+                       state=DONE if is_done else RUNNING))  # fmt: skip
+
+    return dict(zip(wanted, workers.run([task(number) for number in wanted], told)))
+
+
+def _own(paths: Paths, digest: str) -> Iterator[bytes]:
+    try:
+        descriptor = os.open(path_of(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound(f"blob {digest} was removed meanwhile: try again") from None
+    try:
+        yield from read_blocks(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle(paths: Paths, arrival: Arrival, unpacked: dict[int, ingest.Unpacked]) -> None:
+    """From the lowest up: what each new layer's whiteouts and implied directories mean, now that those below it are there."""
+    stack: tuple[str, ...] = ()
+    for number, one in enumerate(arrival.chains):
+        arrived = unpacked.get(number)
+        home = f"{arrived.layer.home}/layer" if arrived else layers.directory(paths, one)
+        if arrived and ingest.settled(arrived, stack):
+            layers.mark_opaque(arrived.layer.home)
+        is_opaque = os.path.exists(f"{home}/{layers.OPAQUE_MARK}")
+        stack = (f"{home}/diff", *(() if is_opaque else stack))
