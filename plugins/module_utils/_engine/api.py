@@ -24,6 +24,13 @@ VERBS = {
     "container_info": ("container.info", "container_info"),
     "container_image": ("image.converge", "container_image"),
     "container_image_info": ("image.info", "container_image_info"),
+    "container_image_push": ("image.push", "container_image_push"),
+    "container_registry_login": ("image.login", "container_registry_login"),
+    "container_image_tag": ("image.tag", "container_image_tag"),
+    "container_image_dedupe": ("container.dedupe", "container_image_dedupe"),
+    "container_prune": ("image.prune", "container_prune"),
+    "system_df": ("image.df", "system_df"),
+    "system_check": ("image.check", "system_check"),
     "environment": ("environment.converge", "environment"),
     "purge": ("environment.purge", "purge"),
 }

@@ -9,8 +9,10 @@ import os
 import time
 
 from ..answer import Answer
-from ..errors import Damaged, InvalidSpec, from_os
+from ..errors import InvalidSpec, from_os
 from ..plan import Plan, Step
+from ..progress import silent
+from ..progress import silent
 from ..storage import collect, layout
 from ..storage.limits import Limits
 from ..storage.staging import Staging
@@ -20,9 +22,9 @@ from . import facts
 from .add import Addition, add, name_lock, remember, source_of
 from .bootstrap import Busybox
 from .config import Documents, assemble, layer_descriptor, platform, read_options, show_created
+from .pull import pull, read_wish
 from .reference import Reference, parse, parse_id
 from .remove import remove
-from .resolve import missing
 from .sources import open_rootfs
 
 TYPE_CHECKING = False
@@ -30,9 +32,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..paths import Paths
+    from ..progress import Report
     from ..storage.layers import Layer
     from ..storage.layout import Descriptor
     from .sources import Source
+
+
+_ORIGINS = ("rootfs", "bootstrap", "archive")
 
 
 class Spec(Value):
@@ -43,6 +49,7 @@ class Spec(Value):
     state: str = "present"
     rootfs: str | None = None
     bootstrap: str | None = None
+    archive: str | None = None
     options: dict[str, Any] = {}
     force: bool = False
     limits: Limits = Limits()
@@ -56,8 +63,8 @@ class Made(Value):
     source: dict[str, Any]
 
 
-def container_image(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
-    """Make the image, or remove it. The result's `image` is as container_image_info gives it, {} when there is none."""
+def container_image(paths: Paths, params: dict[str, Any], *, check: bool, progress: Report = silent) -> Answer:
+    """Make the image, pull it, or remove it. The result's `image` is as container_image_info gives it, {} when there is none."""
     spec = read_spec(params)
     if not check:
         paths.prepare()
@@ -65,35 +72,41 @@ def container_image(paths: Paths, params: dict[str, Any], *, check: bool) -> Ans
     if spec.state == "absent":
         return remove(paths, spec.name, force=spec.force, check=check)
     reference = parse(spec.name)
-    if reference.digest:
+    wish = None
+    if all(params.get(option) is None for option in ("rootfs", "bootstrap", "archive")):
+        wish = read_wish(reference, params)
+    elif reference.digest:
         raise InvalidSpec(f"image name {spec.name!a} has a digest: an image that is made here gets its own")
     with contextlib.ExitStack() as held:
         if os.path.isdir(paths.locks):
             held.enter_context(name_lock(paths, reference.name))
-        return _ensure(paths, spec, reference, check=check)
+        if wish:
+            return pull(paths, wish, spec.limits, check=check, progress=progress)
+        return _ensure(paths, spec, reference, params, check=check)
 
 
 def read_spec(params: dict[str, Any]) -> Spec:
     """InvalidSpec for options that make no sense alone or together."""
     state = params.get("state") or "present"
-    name, rootfs, bootstrap = params.get("name"), params.get("rootfs"), params.get("bootstrap")
+    name, (rootfs, bootstrap, archive) = params.get("name"), map(params.get, _ORIGINS)
     if state not in ("present", "absent"):
         raise InvalidSpec(f"state: {state!a} is none of present, absent")
     if not isinstance(name, str) or not (state == "absent" and parse_id(name)):
         parse(name)
-    if rootfs is not None and bootstrap is not None:
-        raise InvalidSpec("rootfs and bootstrap exclude each other: give one of them")
-    if bootstrap not in (None, "busybox"):
-        raise InvalidSpec(f"bootstrap: {bootstrap!a} is not known: busybox is")
-    if rootfs is not None and not isinstance(rootfs, str):
-        raise InvalidSpec(f"rootfs: {rootfs!a} is no path")
+    if len([one for one in (rootfs, bootstrap, archive) if one is not None]) > 1:
+        raise InvalidSpec("rootfs, bootstrap and archive exclude each other: give one of them")
+    if bootstrap not in (None, "busybox", "debootstrap"):
+        raise InvalidSpec(f"bootstrap: {bootstrap!a} is not known: busybox and debootstrap are")
+    for option, path in (("rootfs", rootfs), ("archive", archive)):
+        if path is not None and not isinstance(path, str):
+            raise InvalidSpec(f"{option}: {path!a} is no path")
     options = read_options(params)
-    if options and rootfs is None and bootstrap is None and state == "present":
+    if options and rootfs is None and bootstrap is None and archive is None and state == "present":
         raise InvalidSpec(
-            "config options need rootfs or bootstrap: an image that is there is not changed by name alone"
+            "config options need rootfs, bootstrap or a layer as archive: an image that is there is not changed by name alone"
         )
     return Spec(
-        name=str(name), state=state, rootfs=rootfs, bootstrap=bootstrap, options=options, force=bool(params.get("force")),
+        name=str(name), state=state, rootfs=rootfs, bootstrap=bootstrap, archive=archive, options=options, force=bool(params.get("force")),
         limits=_limits(params),
     )  # fmt: skip
 
@@ -111,7 +124,12 @@ def _limits(params: dict[str, Any]) -> Limits:
     return limits
 
 
-def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> Answer:
+def _ensure(paths: Paths, spec: Spec, reference: Reference, params: dict[str, Any], *, check: bool) -> Answer:
+    if spec.archive is not None:
+        answer = _load(paths, spec, reference, params, check=check)
+        if answer is not None:
+            return answer
+        spec = spec.replace(rootfs=spec.archive)
     there = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
     if spec.rootfs is None and spec.bootstrap is None:
         if there is None:
@@ -120,7 +138,52 @@ def _ensure(paths: Paths, spec: Spec, reference: Reference, *, check: bool) -> A
             raise Damaged(f"image {reference.name} lacks a part in the store: make it again, from rootfs or bootstrap")
         state = facts.state_before(paths, reference.name, there)
         return Answer(before=state, after=state, result={"image": facts.describe(paths, there)})
-    source: Source = Busybox() if spec.rootfs is None else open_rootfs(paths, spec.rootfs)
+    source = _source(paths, spec, params)
+    print_now = source.fingerprint()
+    if not source.foretold and not (there and _is_known(paths, spec, source, there, print_now)):
+        return _make_unforetold(paths, spec, source, reference.name, there, check=check)
+    return _converge(paths, spec, source, reference, there, check=check)
+
+
+def _load(paths: Paths, spec: Spec, reference: Reference, params: dict[str, Any], *, check: bool) -> Answer | None:
+    from .archive import load
+
+    platform, chosen = params.get("platform"), params.get("archive_reference")
+    answer = load(
+        paths, reference.name, str(spec.archive), check=check, platform=platform, reference=chosen, force=spec.force,
+        limits=spec.limits, progress=params.get("progress") or silent,
+    )  # fmt: skip
+    if answer is not None and spec.options:
+        raise InvalidSpec(
+            f"archive {spec.archive!a} has an image with settings of its own: leave out {', '.join(spec.options)}"
+        )
+    return answer
+
+
+def _source(paths: Paths, spec: Spec, params: dict[str, Any]) -> Source:
+    if spec.rootfs is not None:
+        return open_rootfs(paths, spec.rootfs)
+    if spec.bootstrap == "busybox":
+        return Busybox()
+    from .debootstrap import Debootstrap, read_options
+
+    return Debootstrap(paths, read_options(params))
+
+
+def _make_unforetold(
+    paths: Paths, spec: Spec, source: Source, name: str, there: Descriptor | None, *, check: bool
+) -> Answer:
+    """The answer says the same in check mode as after the work: that there will be an image, not which."""
+    before, after = facts.state_before(paths, name, there), {"name": name, "state": "present", "made_by": source.key}
+    if check:
+        return Answer(changed=True, before=before, after=after, result={"image": {}})
+    found = _converge(paths, spec, source, parse(name), there, check=False)
+    return Answer(changed=True, before=before, after=after, result=found.result, warnings=found.warnings)
+
+
+def _converge(
+    paths: Paths, spec: Spec, source: Source, reference: Reference, there: Descriptor | None, *, check: bool
+) -> Answer:
     with contextlib.ExitStack() as held:
         place = None if check else held.enter_context(Staging(paths, "import"))
         try:
@@ -169,6 +232,8 @@ def _is_known(paths: Paths, spec: Spec, source: Source, there: Descriptor, print
         return False
     if print_now and not spec.force and (noted.get("key"), noted.get("fingerprint")) == (source.key, print_now):
         return True
+    if not source.foretold:
+        return False
     return bool(source.layer(None, spec.limits).digest == noted["layer"])
 
 

@@ -25,8 +25,8 @@ class Reference(Value):
 
     @property
     def name(self) -> str:
-        """repository:tag, the name an image is stored under."""
-        return f"{self.repository}:{self.tag or 'latest'}"
+        """repository:tag, or repository@digest where there is no tag: the name an image is stored under."""
+        return f"{self.repository}:{self.tag}" if self.tag else f"{self.repository}@{self.digest}"
 
 
 def parse(text: object) -> Reference:

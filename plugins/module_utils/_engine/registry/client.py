@@ -115,12 +115,12 @@ class Client:
             )
         return Document(data=data, media_type=media_type, digest=digest)
 
-    def blob(self, repository: str, digest: str, size: int) -> Iterator[bytes]:
-        """The bytes of a blob, exactly `size` of them, in order. After a break it goes on where it was, by Range.
+    def blob(self, repository: str, digest: str, size: int, *, start: int = 0) -> Iterator[bytes]:
+        """The bytes of a blob of exactly `size` from `start` on, in order. After a break it goes on where it was, by Range.
 
         The digest is for the caller to verify. Broken when five tries in a row bring too little.
         """
-        done = tried = 0
+        done, tried = start, 0
         while True:
             before = done
             try:

@@ -15,9 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
-    from typing import Any, BinaryIO, Callable, Union
+    from typing import Any, Callable, Protocol, Union
 
-    Body = Union[bytes, Callable[[], BinaryIO], None]
+    class Readable(Protocol):
+        """What of a file an upload needs."""
+
+        def read(self, most: int = -1) -> bytes: ...
+        def close(self) -> None: ...
+
+    Body = Union[bytes, Callable[[], Readable], None]
 
 PIECE = 1 << 18
 BUSY = (408, 429, 500, 502, 503, 504)

@@ -10,11 +10,11 @@ from .transport import BUSY, Broken, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, Callable
+    from typing import Callable
 
     from .client import Client
     from .endpoint import Origin
-    from .transport import Reply
+    from .transport import Readable, Reply
 
 _TRIES = 5
 CHUNK = 16 << 20
@@ -33,7 +33,7 @@ def mount(client: Client, repository: str, digest: str, source: str) -> bool:
     return reply.status == 201
 
 
-def put_blob(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], BinaryIO]) -> None:
+def put_blob(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], Readable]) -> None:
     """Send a blob: in one piece, by chunks where that is too large for what stands before the registry.
 
     `open_from(offset)` gives its file from there on, each time anew. Broken after five tries.
@@ -73,7 +73,7 @@ def put_manifest(client: Client, repository: str, reference: str, data: bytes, m
         raise Refused(f"registry {client.name} says that {what} has the digest {told[:71]!a} and not {digest}")
 
 
-def _put_whole(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], BinaryIO]) -> Reply:
+def _put_whole(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], Readable]) -> Reply:
     origin, path = _open(client, repository)
     return client.ask(
         "PUT", _with_digest(path, digest), push_scope(repository), show(repository, digest), _BYTES,
@@ -81,13 +81,16 @@ def _put_whole(client: Client, repository: str, digest: str, size: int, open_fro
     )  # fmt: skip
 
 
-def _put_chunks(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], BinaryIO]) -> Reply:
+def _put_chunks(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], Readable]) -> Reply:
     origin, path = _open(client, repository)
     scope, what = push_scope(repository), show(repository, digest)
     done = 0
     while done < size:
-        with open_from(done) as file:
+        file = open_from(done)
+        try:
             data = file.read(CHUNK)
+        finally:
+            file.close()
         headers = {**_BYTES, "Content-Range": f"{done}-{done + len(data) - 1}"}
         reply = client.ask("PATCH", path, scope, what, headers, origin=origin, body=data, tries=1)
         _expect(client, reply, 202, what)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb container_image_push: a registry has the image of this host's store, byte for byte."""
+
+from __future__ import annotations
+
+import os
+
+from ..answer import Answer
+from ..errors import Damaged, InvalidSpec
+from ..plan import Plan, Step
+from ..progress import DONE, RUNNING, THERE, Event, silent
+from ..registry import upload
+from ..registry.endpoint import split
+from ..registry.transport import PIECE
+from ..storage import layout, oci
+from ..storage.blobs import path_of, read
+from ..values import Value
+from . import facts
+from .add import source_of
+from .reference import parse
+from .registries import Registries, read_access
+from .resolve import find, missing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from ..paths import Paths
+    from ..progress import Report
+    from ..registry.transport import Readable
+    from .reference import Reference
+
+
+class Parcel(Value):
+    """What is to be sent: the manifest as stored, and the blobs it names, each once, the config last."""
+
+    manifest: bytes
+    media_type: str
+    digest: str
+    blobs: tuple[oci.Descriptor, ...]
+
+
+def container_image_push(paths: Paths, params: dict[str, Any], *, check: bool, progress: Report = silent) -> Answer:
+    """Push `name` to `destination` (default: `name`). The result: destination, digest, sent (bytes), mounted and there (blobs).
+
+    Blobs are sent as they are stored, so the digest stays, and a registry that has it under that tag already is left alone.
+    """
+    name = params.get("name")
+    source, target = parse(name), parse(params.get("destination") or name)
+    if target.digest and params.get("destination"):
+        raise InvalidSpec(
+            f"destination {params['destination']!a} has a digest: give a tag, the digest is the image's own"
+        )
+    if not target.tag:
+        target = target.replace(tag="latest")
+    registries = Registries(read_access(params), target.repository, mirrors=False)
+    with layout.reading(paths):
+        parcel = _parcel(paths, str(name))
+        known = _known_places(paths, registries.client.name)
+        files = {blob.digest: _open(paths, blob.digest) for blob in parcel.blobs} if not check else {}
+    try:
+        return _push(registries, source, target, parcel, known, files, progress, check=check)
+    finally:
+        for descriptor in files.values():
+            os.close(descriptor)
+
+
+def _push(
+    registries: Registries, source: Reference, target: Reference, parcel: Parcel, known: dict[str, str], files: dict[str, int],
+    progress: Report, *, check: bool,
+) -> Answer:  # fmt: skip
+    client, repository = registries.client, registries.repository
+    head = client.head(repository, target.tag)
+    there = head.digest if head else ""
+    name = f"{target.repository}:{target.tag}"
+    counts = {"sent": 0, "mounted": 0, "there": 0}
+    steps: tuple[Step, ...] = ()
+    if there != parcel.digest:
+
+        def run() -> None:
+            for blob in parcel.blobs:
+                _send(registries, blob, known.get(blob.digest, ""), files[blob.digest], counts, progress)
+            upload.put_manifest(client, repository, target.tag, parcel.manifest, parcel.media_type, parcel.digest)
+
+        steps = (Step(what=f"push image {source.name} to {name}", run=run),)
+    before: dict[str, Any] = {"name": name, "state": "present" if there else "absent"}
+    after = {"name": name, "state": "present", "digest": parcel.digest}
+    plan = Plan(before={**before, **({"digest": there} if there else {})}, after=after, steps=steps)
+    if not check:
+        plan.apply()
+    return Answer(
+        changed=plan.changed, before=plan.before, after=plan.after, warnings=registries.warnings,
+        result={"destination": name, "digest": parcel.digest, **counts},
+    )  # fmt: skip
+
+
+def _send(
+    registries: Registries,
+    blob: oci.Descriptor,
+    elsewhere: str,
+    descriptor: int,
+    counts: dict[str, int],
+    progress: Report,
+) -> None:
+    client, repository = registries.client, registries.repository
+
+    def tell(state: str, done: int) -> None:
+        progress(Event(what="push", digest=blob.digest, done=done, total=blob.size, state=state))
+
+    if client.has_blob(repository, blob.digest):
+        counts["there"] += 1
+        return tell(THERE, blob.size)
+    if elsewhere and elsewhere != repository and upload.mount(client, repository, blob.digest, elsewhere):
+        counts["mounted"] += 1
+        return tell(THERE, blob.size)
+
+    def open_from(offset: int) -> Readable:
+        # Another open file of the same inode: it has an offset of its own, and lasts however often it is asked for.
+        copy = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        os.lseek(copy, offset, os.SEEK_SET)
+        return _Told(copy, lambda done: tell(RUNNING, done))
+
+    upload.put_blob(client, repository, blob.digest, blob.size, open_from)
+    counts["sent"] += blob.size
+    return tell(DONE, blob.size)
+
+
+class _Told:
+    """A file that tells how far it was read, and owns its descriptor."""
+
+    def __init__(self, descriptor: int, told: Callable[[int], None]) -> None:
+        self._descriptor, self._told = descriptor, told
+
+    def read(self, most: int = -1) -> bytes:
+        """As a file's; who sends asks for 16 KiB at a time and gets more."""
+        data = os.read(self._descriptor, max(most, PIECE))
+        self._told(os.lseek(self._descriptor, 0, os.SEEK_CUR))
+        return data
+
+    def close(self) -> None:
+        """Harmless twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def _parcel(paths: Paths, name: str) -> Parcel:
+    there = find(paths, layout.read_index(paths), name)
+    if there is None:
+        raise missing(name)
+    if not facts.is_intact(paths, there):
+        raise Damaged(f"image {name} lacks a part in the store: pull or make it again before it is pushed")
+    data = read(paths, there["digest"])
+    manifest = oci.read_manifest(data, str(there.get("mediaType") or ""), f"manifest {there['digest']}")
+    if isinstance(manifest, oci.Index):
+        raise Damaged(f"image {name} is an index in the store: make it again")
+    blobs = {blob.digest: blob for blob in (*manifest.layers, manifest.config)}
+    return Parcel(manifest=data, media_type=manifest.media_type, digest=there["digest"], blobs=tuple(blobs.values()))
+
+
+def _known_places(paths: Paths, registry: str) -> dict[str, str]:
+    """In which repository of that registry a blob may be: by the images that came from there, or are called after it."""
+    known: dict[str, str] = {}
+    for item in layout.read_index(paths):
+        for place, repository in _places(item):
+            if place == registry and facts.is_intact(paths, item):
+                manifest = oci.read_manifest(read(paths, item["digest"]), "", f"manifest {item['digest']}")
+                blobs = manifest.layers if isinstance(manifest, oci.Manifest) else ()
+                known.update((blob.digest, repository) for blob in blobs)
+    return known
+
+
+def _places(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """(registry, repository); what is sure comes last."""
+    source, name = source_of(item), layout.name_of(item)
+    named = [split(parse(name).repository)] if name else []
+    return [*named, (str(source.get("registry") or ""), str(source.get("repository") or ""))]
+
+
+def _open(paths: Paths, digest: str) -> int:
+    try:
+        return os.open(path_of(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise Damaged(f"the store lacks blob {digest}: {error.strerror}: make the image again") from None

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options by which images come and go over the net, and the registries that they lead to."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import InvalidSpec
+from ..registry import authfile, endpoint
+from ..registry.auth import Credentials
+from ..registry.client import Client
+from ..registry.transport import Transport, Trust
+from ..values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..registry.endpoint import Endpoint
+
+_PATHS = ("ca_cert", "client_cert", "client_key")
+
+
+class Access(Value):
+    """How to ask registries. `credentials` are for the one that the image's name names, never for a mirror."""
+
+    trust: Trust = Trust()
+    credentials: Credentials = Credentials()
+    authfile: str = ""
+    plain_http: bool = False
+    mirrors: tuple[str, ...] = ()
+
+
+def read_access(params: dict[str, Any]) -> Access:
+    """InvalidSpec for options that make no sense."""
+    paths = {option: _path(params.get(option), option) for option in _PATHS}
+    validate = params.get("validate_certs")
+    mirrors = params.get("mirrors") or ()
+    if isinstance(mirrors, str) or not all(isinstance(item, str) for item in mirrors):
+        raise InvalidSpec(f"mirrors: {mirrors!a} is no list of hosts")
+    return Access(
+        trust=Trust(validate_certs=validate is None or bool(validate), **paths),
+        credentials=read_credentials(params.get("registry_username"), params.get("registry_password")),
+        authfile=_path(params.get("authfile"), "authfile") or authfile.default_path(os.environ),
+        plain_http=bool(params.get("plain_http")),
+        mirrors=tuple(mirrors),
+    )
+
+
+def read_credentials(username: object, password: object) -> Credentials:
+    """Both, or none. A password is never in a sentence."""
+    if username is None and password is None:
+        return Credentials()
+    if not isinstance(username, str) or not isinstance(password, str) or not username or ":" in username:
+        raise InvalidSpec("a registry wants a user (without a colon) and a password: give both of them, or none")
+    return Credentials(username=username, password=password)
+
+
+class Registries:
+    """The clients for one repository: mirrors first, the registry itself last. `warnings` grows while they are asked."""
+
+    def __init__(self, access: Access, repository: str, *, mirrors: bool = True) -> None:
+        registry, self.repository = endpoint.split(repository)
+        transport = Transport(access.trust, os.environ)
+        self._warnings: list[str] = []
+        places = [
+            endpoint.endpoint(item, plain_http=access.plain_http, option="mirrors")
+            for item in access.mirrors
+            if mirrors
+        ]
+        own = endpoint.endpoint(registry, plain_http=access.plain_http, option="name")
+        self.clients = [
+            *(Client(place, self._stored(access, place), transport) for place in places),
+            Client(own, access.credentials or self._stored(access, own), transport),
+        ]
+
+    @property
+    def client(self) -> Client:
+        """The registry itself."""
+        return self.clients[-1]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self._warnings, *(text for client in self.clients for text in client.warnings)]))
+
+    def pass_over(self, client: Client, error: Exception) -> None:
+        """Ask that mirror no more."""
+        self.clients.remove(client)
+        self._warnings.append(f"mirror {client.name} was passed over: {error}")
+
+    def _stored(self, access: Access, place: Endpoint) -> Credentials:
+        found = authfile.look_up(access.authfile, place.name, self.repository)
+        if found.warning:
+            self._warnings.append(found.warning)
+        return found.credentials
+
+
+def _path(value: object, option: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or "\0" in value:
+        raise InvalidSpec(f"{option}: {value!a} is no path")
+    return value
