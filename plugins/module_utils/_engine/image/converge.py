@@ -12,7 +12,6 @@ from ..answer import Answer
 from ..errors import InvalidSpec, from_os
 from ..plan import Plan, Step
 from ..progress import silent
-from ..progress import silent
 from ..storage import collect, layout
 from ..storage.limits import Limits
 from ..storage.staging import Staging
@@ -82,7 +81,7 @@ def container_image(paths: Paths, params: dict[str, Any], *, check: bool, progre
             held.enter_context(name_lock(paths, reference.name))
         if wish:
             return pull(paths, wish, spec.limits, check=check, progress=progress)
-        return _ensure(paths, spec, reference, params, check=check)
+        return _ensure(paths, spec, reference, params, check=check, progress=progress)
 
 
 def read_spec(params: dict[str, Any]) -> Spec:
@@ -124,40 +123,26 @@ def _limits(params: dict[str, Any]) -> Limits:
     return limits
 
 
-def _ensure(paths: Paths, spec: Spec, reference: Reference, params: dict[str, Any], *, check: bool) -> Answer:
+def _ensure(
+    paths: Paths, spec: Spec, reference: Reference, params: dict[str, Any], *, check: bool, progress: Report
+) -> Answer:
     if spec.archive is not None:
-        answer = _load(paths, spec, reference, params, check=check)
+        from .archive import Wish, load
+
+        wish = Wish(
+            path=spec.archive, reference=params.get("archive_reference"), platform=params.get("platform"),
+            options=tuple(spec.options), limits=spec.limits, force=spec.force,
+        )  # fmt: skip
+        answer = load(paths, reference.name, wish, check=check, progress=progress)
         if answer is not None:
             return answer
         spec = spec.replace(rootfs=spec.archive)
     there = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
-    if spec.rootfs is None and spec.bootstrap is None:
-        if there is None:
-            raise missing(spec.name)
-        if not facts.is_intact(paths, there):
-            raise Damaged(f"image {reference.name} lacks a part in the store: make it again, from rootfs or bootstrap")
-        state = facts.state_before(paths, reference.name, there)
-        return Answer(before=state, after=state, result={"image": facts.describe(paths, there)})
     source = _source(paths, spec, params)
     print_now = source.fingerprint()
     if not source.foretold and not (there and _is_known(paths, spec, source, there, print_now)):
         return _make_unforetold(paths, spec, source, reference.name, there, check=check)
     return _converge(paths, spec, source, reference, there, check=check)
-
-
-def _load(paths: Paths, spec: Spec, reference: Reference, params: dict[str, Any], *, check: bool) -> Answer | None:
-    from .archive import load
-
-    platform, chosen = params.get("platform"), params.get("archive_reference")
-    answer = load(
-        paths, reference.name, str(spec.archive), check=check, platform=platform, reference=chosen, force=spec.force,
-        limits=spec.limits, progress=params.get("progress") or silent,
-    )  # fmt: skip
-    if answer is not None and spec.options:
-        raise InvalidSpec(
-            f"archive {spec.archive!a} has an image with settings of its own: leave out {', '.join(spec.options)}"
-        )
-    return answer
 
 
 def _source(paths: Paths, spec: Spec, params: dict[str, Any]) -> Source:
