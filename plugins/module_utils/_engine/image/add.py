@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 class Addition(Value):
     """An image to be named `name`. `layer` is its new topmost layer in staging, `arrived` are new layers with their chain ids;
-    the store has the others. `media_type` is the manifest's. `source` is what to remember of where it came from (JSON values), `added` the time of now, RFC 3339."""
+    the store has the others. `media_type` is the manifest's. `source` is what to remember of where it came from (JSON
+    values), `added` the time of now, RFC 3339."""
 
     name: str
     documents: Documents

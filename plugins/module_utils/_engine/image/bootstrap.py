@@ -66,6 +66,8 @@ _LINKS = {b"var/run": b"/run", b"var/lock": b"/run", b"usr/bin/env": b"/bin/busy
 class Busybox:
     """`bootstrap: busybox`. MissingDependency names the package to install."""
 
+    foretold = True
+
     def __init__(self, places: tuple[str, ...] = PLACES) -> None:
         self.key = "bootstrap:busybox:1"
         self.defaults: dict[str, Any] = {"Cmd": ["/bin/sh"], "Env": [SEARCH]}

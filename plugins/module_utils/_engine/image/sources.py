@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from ..storage.staging import Staging
 
     class Source(Protocol):
-        """`key` names it; `defaults` are OCI config fields that hold unless the user says otherwise."""
+        """`key` names it; `defaults` are OCI config fields that hold unless the user says otherwise. `foretold`: reading it
+        tells what it makes; without, check mode knows only that something will be made."""
 
+        foretold: bool
         key: str
         defaults: dict[str, Any]
         warnings: list[str]
@@ -42,6 +44,8 @@ _SHOWN = 5
 
 class Directory:
     """A directory on the host: read, never changed, through no symlink and not into other file systems mounted there."""
+
+    foretold = True
 
     def __init__(self, paths: Paths, path: str) -> None:
         self.key = f"directory:{path}"
@@ -109,6 +113,8 @@ class Directory:
 
 class Tar:
     """A tar, tar.gz or tar.xz on the host. Its layer is the tar itself, decompressed, so the digest is the archive's own."""
+
+    foretold = True
 
     def __init__(self, path: str) -> None:
         self.key = f"tar:{path}"

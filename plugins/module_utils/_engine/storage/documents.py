@@ -22,18 +22,29 @@ def pack(document: dict[str, Any]) -> bytes:
 
 def unpack(data: bytes, what: str) -> dict[str, Any]:
     """The object in `data`. Refused: too long, not UTF-8, doubled keys (CVE-2021-41190), NaN, too deep, no object."""
+    document = _parse(data, what)
+    if not isinstance(document, dict):
+        raise Refused(f"{what} is no JSON object")
+    return document
+
+
+def unpack_list(data: bytes, what: str) -> list[Any]:
+    """The list in `data`, as strictly."""
+    document = _parse(data, what)
+    if not isinstance(document, list):
+        raise Refused(f"{what} is no JSON list")
+    return document
+
+
+def _parse(data: bytes, what: str) -> Any:
     if len(data) > DOCUMENT:
         raise Refused(f"{what} has {len(data)} bytes: {DOCUMENT} are read")
     try:
         # json.loads guesses UTF-16 and UTF-32 from bytes; text leaves it nothing to guess.
-        document = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number
-        )
+        text = data.decode("utf-8")
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number)
     except (ValueError, RecursionError):
         raise Refused(f"{what} is no strict JSON document") from None
-    if not isinstance(document, dict):
-        raise Refused(f"{what} is no JSON object")
-    return document
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -97,17 +97,17 @@ class FileStream(Stream):
 
 
 @contextmanager
-def open_archive(path: str) -> Iterator[int]:
+def open_archive(path: str, option: str = "rootfs") -> Iterator[int]:
     """A descriptor of the regular file at `path`. NotFound, or InvalidSpec when it is no regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise NotFound(f"rootfs {path!a} is not there: give the path of a directory or a tar on this host") from None
+        raise NotFound(f"{option} {path!a} is not there: give the path of a directory or a tar on this host") from None
     except OSError as error:
-        raise from_os(error, f"open rootfs {path!a}") from error
+        raise from_os(error, f"open {option} {path!a}") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidSpec(f"rootfs {path!a} is neither a directory nor a regular file")
+            raise InvalidSpec(f"{option} {path!a} is neither a directory nor a regular file")
         yield descriptor
     finally:
         os.close(descriptor)
