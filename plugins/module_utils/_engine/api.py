@@ -23,6 +23,7 @@ VERBS = {
     "container_commit": ("container.commit", "container_commit"),
     "container_info": ("container.info", "container_info"),
     "container_image": ("image.converge", "container_image"),
+    "container_image_export": ("image.export", "container_image_export"),
     "container_image_info": ("image.info", "container_image_info"),
     "container_image_push": ("image.push", "container_image_push"),
     "container_registry_login": ("image.login", "container_registry_login"),
