@@ -11,7 +11,7 @@ import os
 from .. import jsontext
 from ..errors import Damaged
 from ..locks import Lock
-from ..records import write_file
+from ..records import seal, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ NAME = "org.opencontainers.image.ref.name"
 SOURCE = "dev.berth.source"
 ADDED = "dev.berth.added"
 CHAINS = "dev.berth.chains"
+SEAL = "dev.berth.seal"
+_OURS = b'{"annotations":{"dev.berth.seal":'
+_KEYS = {"schemaVersion", "mediaType", "manifests", "annotations", "artifactType", "subject"}
 
 _LOCK = "store"
 
@@ -80,5 +83,29 @@ def write_index(paths: Paths, descriptors: list[Descriptor]) -> None:
     if not os.path.exists(marker):
         write_file(marker, b'{"imageLayoutVersion":"1.0.0"}')
     ordered = sorted(descriptors, key=lambda item: (name_of(item) or "", item["digest"]))
-    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": ordered}
+    document = {
+        "schemaVersion": 2, "mediaType": INDEX, "manifests": ordered, "annotations": {SEAL: _seal(ordered)},
+    }  # fmt: skip
     write_file(f"{paths.root}/index.json", jsontext.dumps(document).encode())
+
+
+def is_sealed(paths: Paths) -> bool:
+    """Whether the index is as `write_index` wrote it, or has no seal because another tool wrote it. Damaged when it is no index."""
+    manifests = read_index(paths)
+    try:
+        with open(f"{paths.root}/index.json", "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return True
+    if data.startswith(_OURS):
+        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+        return jsontext.dumps({**document, "annotations": {SEAL: _seal(manifests)}}).encode() == data
+    document = jsontext.loads(data)
+    annotations = document.get("annotations") or {}
+    by_another = not annotations or SEAL in annotations or jsontext.dumps(document).encode() != data
+    return by_another and set(document) <= _KEYS
+
+
+def _seal(manifests: list[Descriptor]) -> str:
+    """Names and annotations have no digest of their own; with this, a bit that the disk has turned is found in them, too."""
+    return seal(jsontext.dumps(manifests).encode())
