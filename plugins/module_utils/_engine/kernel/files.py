@@ -55,3 +55,10 @@ def _open_by_steps(directory: int, path: bytes, flags: int) -> int:
 def syncfs(directory: int) -> None:
     """syncfs(2): everything written to that file system so far is on its disk."""
     check(libc.syncfs(directory), "syncfs")
+
+
+def statfs_type(path: str) -> int:
+    """The kind of file system at `path`, statfs(2): f_type, the first word of the structure."""
+    buffer = ctypes.create_string_buffer(256)
+    check(libc.statfs(os.fsencode(path), buffer), "statfs", path)
+    return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF

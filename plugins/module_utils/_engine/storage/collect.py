@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 
-from ..errors import EngineError, NotFound
+from ..errors import Damaged, EngineError, NotFound
 from ..records import read_record
 from . import blobs, documents, layout
 from .digests import chain, hex_of
 from .staging import Staging, has_dead, remove_dead
+from .times import mend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def recover(paths: Paths) -> None:
     """
     if has_dead(paths):
         with layout.changing(paths):
+            mend(paths)
             collect(paths)
         remove_dead(paths)
 
@@ -66,32 +68,49 @@ def collect(paths: Paths) -> int:
     Gives up without removing anything when an image can't be read: then it is not known what it needs.
     """
     with Staging(paths, "collected") as place:
-        descriptors = layout.read_index(paths)
-        remaining = without_unused(paths, descriptors)
-        if len(remaining) != len(descriptors):
-            layout.write_index(paths, remaining)
         try:
-            blob_names, layer_names = _marked(paths, remaining)
+            descriptors = layout.read_index(paths)
+            remaining = without_unused(paths, descriptors)
+            going = unmarked(paths, remaining)
         except EngineError:
             return 0
-        count = 0
-        for directory, marked in ((paths.layers, layer_names), (paths.blobs, blob_names)):
-            for name in os.listdir(directory):
-                if name not in marked:
-                    os.rename(f"{directory}/{name}", f"{place.path}/{name}-{count}")
-                    count += 1
+        if len(remaining) != len(descriptors):
+            layout.write_index(paths, remaining)
+        move_out(going, place)
         _remove_scratch(paths, place)
-        return count
+        return len(going)
+
+
+def unmarked(paths: Paths, descriptors: list[Descriptor]) -> list[str]:
+    """The paths of the blobs and layers that none of these images has. An EngineError when one of them can't be read."""
+    blob_names, layer_names = _marked(paths, descriptors)
+    return [
+        f"{directory}/{name}"
+        for directory, marked in ((paths.layers, layer_names), (paths.blobs, blob_names))
+        for name in sorted(os.listdir(directory))
+        if name not in marked
+    ]
+
+
+def move_out(going: list[str], place: Staging) -> None:
+    """Take blobs and layers out of the store, into staging, which is deleted. The caller holds `layout.changing`."""
+    for number, path in enumerate(going):
+        os.rename(path, f"{place.path}/{os.path.basename(path)}-{number}")
 
 
 def _marked(paths: Paths, descriptors: list[Descriptor]) -> tuple[set[str], set[str]]:
     blob_names, layer_names = set(), set()
     for digest in {item["digest"] for item in descriptors}:
         manifest = documents.unpack(blobs.read(paths, digest), f"manifest {digest}")
-        config_digest = manifest["config"]["digest"]
-        config = documents.unpack(blobs.read(paths, config_digest), f"config {config_digest}")
-        blob_names |= {hex_of(digest), hex_of(config_digest), *(hex_of(item["digest"]) for item in manifest["layers"])}
-        layer_names |= {hex_of(item) for item in chain(tuple(config["rootfs"]["diff_ids"]))}
+        try:
+            config_digest = manifest["config"]["digest"]
+            config = documents.unpack(blobs.read(paths, config_digest), f"config {config_digest}")
+            own = {hex_of(digest), hex_of(config_digest), *(hex_of(item["digest"]) for item in manifest["layers"])}
+            trees = {hex_of(item) for item in chain(tuple(config["rootfs"]["diff_ids"]))}
+        except (KeyError, TypeError):
+            raise Damaged(f"image {digest} has a manifest or config that is none: make the image again") from None
+        blob_names |= own
+        layer_names |= trees
     return blob_names, layer_names
 
 

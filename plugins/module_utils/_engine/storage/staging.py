@@ -75,6 +75,17 @@ def has_dead(paths: Paths) -> bool:
     return False
 
 
+def dead(paths: Paths) -> list[str]:
+    """The paths of what dead commands left in staging."""
+    found = []
+    for path in sorted(_entries(paths)):
+        descriptor = _claim_dead(path)
+        if descriptor >= 0:
+            os.close(descriptor)
+            found.append(path)
+    return found
+
+
 def sweep(paths: Paths) -> None:
     """Clean up after commands that died: what they left in staging, and what they moved into the store without naming it."""
     # To remove the one without collecting the other would take away the sign that there is something to collect.
