@@ -28,6 +28,10 @@ class Paths:
         return f"{self.root}/blobs/sha256"
 
     @property
+    def skeletons(self) -> str:
+        return f"{self.root}/skeletons"
+
+    @property
     def staging(self) -> str:
         return f"{self.root}/staging"
 

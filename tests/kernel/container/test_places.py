@@ -91,7 +91,7 @@ def test_a_link_in_the_image_leads_nowhere_outside(house: House, tmp_path: pathl
         assert house.run("ls -d /etc/x", image="links", volumes=[f"{tmp_path}/given:/inner/x"]).out == "/etc/x\n"
         assert (
             pathlib.Path(house.paths.container(house.info(house.made[-1])["id"]), "made").read_bytes()
-            == b"/proc\0/etc/x\0"
+            == b"/etc/x\0"
         )
         os.symlink("/etc", tmp_path / "root/proc")
         house.ask("container_image", name="proclink", rootfs=str(tmp_path / "root"))

@@ -33,9 +33,13 @@ def compile_bundle(
     network_of: int = 0,
     names_dir: str = "",
     name_servers: tuple[str, ...] = (),
+    skeleton: str,
     size: tuple[int, int] | None = None,
 ) -> Bundle:
-    """The bundle of one start. `network` is own, host or shared (see Bundle); `size` is rows and columns of its terminal."""
+    """The bundle of one start. `skeleton` lies below the image's layers.
+
+    `network` is own, host or shared (see Bundle); `size` is rows and columns of its terminal.
+    """
     spec, home = record.spec, paths.container(record.id)
     oci = _config(record, image.config, own_network=network == "own", home=home)
     if spec.tty and size and all(size):
@@ -46,7 +50,7 @@ def compile_bundle(
         oci=oci,
         home=home,
         run=paths.container_run(record.id),
-        layers=image.layers,
+        layers=(*image.layers, skeleton),
         user=spec.user if spec.user is not None else str(image.config.get("User") or ""),
         id_start=record.id_start,
         cgroups=cgroups,

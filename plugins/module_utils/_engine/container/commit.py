@@ -15,6 +15,7 @@ from ..records import read_record, write_record
 from . import record as records
 from .record import Record
 from .recover import recover
+from .skeleton import MOUNT_POINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,12 +85,14 @@ def paused(paths: Paths, record: Record) -> Iterator[None]:
 
 
 def made_by_engine(home: str) -> tuple[bytes, ...]:
-    """The mount points that starts had to make in the upper directory, as paths below it."""
+    """The mount points that are not the image's, as paths below the root: those in the skeleton, and those in the upper directory."""
+    made: list[bytes] = []
     try:
         with open(f"{home}/made", "rb") as file:
-            return tuple(sorted({path.strip(b"/") for path in file.read().split(b"\0") if path}))
+            made = [path.strip(b"/") for path in file.read().split(b"\0")]
     except FileNotFoundError:
-        return ()
+        pass  # the skeleton had all
+    return tuple(sorted({*MOUNT_POINTS, *filter(None, made)}))
 
 
 def _previous(home: str) -> dict[str, Any] | None:

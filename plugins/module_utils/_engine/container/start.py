@@ -12,6 +12,7 @@ from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
 from . import record as records
+from . import skeleton
 from .bundling import compile_bundle
 from .checking import limits_of
 from .keeper import connect, fork_supervisor
@@ -77,6 +78,7 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
             paths,
             record,
             image,
+            skeleton=skeleton.ensure(paths),
             size=size,
             cgroups=directories,
             unified=group.birthplace(here, directories),

@@ -29,6 +29,7 @@ _OURS = (
     "networks",
     "leases",
     "staging",
+    "skeletons",
     "layers",
     "blobs",
     "index.json",

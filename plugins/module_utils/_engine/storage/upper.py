@@ -39,7 +39,7 @@ class _Open:
 class Changes:
     """Iterate over it once for the entries, parents first. `skipped` then has the sockets that no layer can hold.
 
-    `lowers` are the image's trees, topmost first. `ignore` are paths (no leading slash) that the engine made as mount points: left
+    `lowers` are the image's trees, topmost first. `ignore` are paths (no leading slash) of the engine's own mount points: left
     out while they are empty and the image lacks them. Times later than `newest` (ns) become its whole second: such a time says
     when a host did something, which would make the layer differ on every run.
     """
@@ -90,6 +90,12 @@ class Changes:
         is_empty = stat.S_ISREG(node.stat.st_mode) and node.stat.st_size == 0
         return node.path in self._ignore and is_empty and _look_below(above.lowers, node.name)[0] is None
 
+    def _lacks_mount_point(self, here: _Open) -> bool:
+        """Whether the image lacks a mount point in that directory: the engine's, wherever it is, counts as one left out there."""
+        path = here.entry.path if here.entry is not None else b""
+        names = (name for above, _slash, name in (point.rpartition(b"/") for point in self._ignore) if above == path)
+        return any(_look_below(here.lowers, name)[0] is None for name in names)
+
     def _visit_directory(self, node: Node, above: _Open) -> Iterator[Entry]:
         entry = self._reader.entry(node)
         if entry is None:
@@ -121,7 +127,7 @@ class Changes:
         """Go up until the walk is `depth` deep; a directory left without a child counts only if it was touched itself."""
         while len(self._stack) > depth:
             here = self._stack[-1]
-            if here.entry is not None and here.touched and not here.ignored:
+            if here.entry is not None and here.touched and not here.ignored and not self._lacks_mount_point(here):
                 yield from self._parents()
             self._stack.pop()
             if here.entry is not None and here.entry.path in self._ignore:
