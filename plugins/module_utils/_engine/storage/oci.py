@@ -105,7 +105,8 @@ def read_config(data: bytes, what: str) -> Config:
     diff_ids = _list(rootfs, "diff_ids", what, LAYERS)
     if not all(map(is_digest, diff_ids)):
         raise Refused(f"{what} has a diff id that is no sha256 digest")
-    history = document.get("history") or []
+    history = document.get("history")
+    history = [] if history is None else history
     if not isinstance(history, list) or not all(isinstance(item, dict) for item in history):
         raise Refused(f"{what} has a history that is no list of objects")
     return Config(
