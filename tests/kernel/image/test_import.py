@@ -271,7 +271,7 @@ def test_sources_that_are_not_there_or_make_no_sense(paths: Paths, tmp_path: pat
             with pytest.raises(error):
                 container_image(paths, {"name": "x", "rootfs": rootfs}, check=check)
     with pytest.raises(NotFound, match="bootstrap"):
-        container_image(paths, {"name": "x"}, check=False)
+        container_image(paths, {"name": "x", "pull": "never"}, check=False)
 
 
 def test_bootstrap_runs_and_is_the_same_everywhere(paths: Paths, other: Paths) -> None:

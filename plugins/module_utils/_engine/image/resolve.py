@@ -49,7 +49,7 @@ def resolve(paths: Paths, reference: str) -> Image:
 def missing(reference: str) -> NotFound:
     """The sentence for an image that is not there."""
     return NotFound(
-        f"image {reference!a} is not on this host: make it with container_image (rootfs: or bootstrap: busybox), or berth import"
+        f"image {reference!a} is not on this host: get it with berth pull or container_image, or make it (rootfs: or bootstrap: busybox)"
     )
 
 
