@@ -81,7 +81,7 @@ def shared_bytes(path: str) -> int:
     except OSError:
         return 0
     try:
-        return sum(length for length, flags in _extents(descriptor) if flags & _SHARED)
+        return sum(length for _place, length, flags in _extents(descriptor) if flags & _SHARED)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
             return 0
@@ -90,7 +90,27 @@ def shared_bytes(path: str) -> int:
         os.close(descriptor)
 
 
-def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
+def physical(path: str) -> list[tuple[int, int]]:
+    """Where the data of a file lies on the disk, (place, length) in bytes; empty when the file system does not say."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        merged: list[tuple[int, int]] = []
+        for place, length, _flags in _extents(descriptor):
+            if merged and sum(merged[-1]) == place:
+                merged[-1] = (merged[-1][0], merged[-1][1] + length)
+            else:
+                merged.append((place, length))
+        return merged
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
+def _extents(descriptor: int) -> Iterator[tuple[int, int, int]]:
     start, room = 0, bytes(_BATCH * _EXTENT.size)
     while True:
         buffer = bytearray(_HEAD.pack(start, (1 << 64) - 1 - start, _SYNC, 0, _BATCH, 0) + room)
@@ -98,11 +118,11 @@ def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
         count = _HEAD.unpack_from(buffer)[3]
         flags = 0
         for number in range(count):
-            logical, _physical, length, _a, _b, flags, *_more = _EXTENT.unpack_from(
+            logical, place, length, _a, _b, flags, *_more = _EXTENT.unpack_from(
                 buffer, _HEAD.size + number * _EXTENT.size
             )
             start = logical + length
-            yield length, flags
+            yield place, length, flags
         if not count or flags & _LAST:
             return
 

@@ -72,7 +72,7 @@ class Changes:
             return
         is_whiteout = stat.S_IFMT(node.stat.st_mode) == CHARACTER and node.stat.st_rdev == 0
         if is_whiteout:
-            if _look_below(above.lowers, node.name)[0] is not None:
+            if look_below(above.lowers, node.name)[0] is not None:
                 yield from self._parents()
                 yield Entry(node.path, WHITEOUT)
             return
@@ -88,19 +88,19 @@ class Changes:
 
     def _is_mount_point(self, node: Node, above: _Open) -> bool:
         is_empty = stat.S_ISREG(node.stat.st_mode) and node.stat.st_size == 0
-        return node.path in self._ignore and is_empty and _look_below(above.lowers, node.name)[0] is None
+        return node.path in self._ignore and is_empty and look_below(above.lowers, node.name)[0] is None
 
     def _lacks_mount_point(self, here: _Open) -> bool:
         """Whether the image lacks a mount point in that directory: the engine's, wherever it is, counts as one left out there."""
         path = here.entry.path if here.entry is not None else b""
         names = (name for above, _slash, name in (point.rpartition(b"/") for point in self._ignore) if above == path)
-        return any(_look_below(here.lowers, name)[0] is None for name in names)
+        return any(look_below(here.lowers, name)[0] is None for name in names)
 
     def _visit_directory(self, node: Node, above: _Open) -> Iterator[Entry]:
         entry = self._reader.entry(node)
         if entry is None:
             return
-        first, lowers = _look_below(above.lowers, node.name)
+        first, lowers = look_below(above.lowers, node.name)
         opaque = is_opaque(b"/proc/self/fd/%d/%s" % (node.parent, node.name))
         merged = first is not None and stat.S_ISDIR(first.st_mode)
         here = _Open(entry, [] if opaque else lowers)
@@ -144,7 +144,7 @@ def is_opaque(path: bytes) -> bool:
         raise
 
 
-def _look_below(lowers: list[bytes], name: bytes) -> tuple[os.stat_result | None, list[bytes]]:
+def look_below(lowers: list[bytes], name: bytes) -> tuple[os.stat_result | None, list[bytes]]:
     """What overlayfs shows of the lower trees for `name`: its status, and the directories that merge there.
 
     Every path in `lowers` was found this way, component by component, so that none leads through a symlink.
