@@ -44,7 +44,10 @@ COMMANDS = {
     "commit": "commit",
     "images": "images",
     "import": "bring",
+    "tag": "tag",
     "rmi": "rmi",
+    "prune": "prune",
+    "system": "system",
     "version": "version",
     "help": "help",
 }
