@@ -58,9 +58,9 @@ def find(paths: Paths, descriptors: list[Descriptor], reference: str) -> Descrip
     digits = parse_id(reference)
     if not digits or (len(digits) < 64 and not reference.startswith("sha256:")):
         wanted = parse(reference)
-        for item in descriptors:
-            if _is_called(item, wanted):
-                return item
+        called = [item for item in descriptors if _is_called(item, wanted)]
+        if called:
+            return next((item for item in called if layout.name_of(item) == wanted.name), called[0])
     return _find_by_id(paths, descriptors, digits) if digits else None
 
 
@@ -68,7 +68,20 @@ def _is_called(descriptor: Descriptor, wanted: Reference) -> bool:
     name = layout.name_of(descriptor)
     if not wanted.digest:
         return name == wanted.name
-    return descriptor["digest"] == wanted.digest and (name is None or name.rpartition(":")[0] == wanted.repository)
+    repository = name.partition("@")[0] if name and "@" in name else (name or "").rpartition(":")[0]
+    if name is not None and repository != wanted.repository:
+        return False
+    return wanted.digest in (descriptor["digest"], _digest_there(descriptor))
+
+
+def _digest_there(descriptor: Descriptor) -> str:
+    """The digest by which a registry had the image: that of an index, where it was chosen from one; "" when none is known."""
+    text = layout.annotations_of(descriptor).get(layout.SOURCE)
+    try:
+        source = jsontext.loads(text) if isinstance(text, str) else {}
+    except (ValueError, RecursionError):
+        return ""
+    return str(source.get("digest") or "") if isinstance(source, dict) else ""
 
 
 def _find_by_id(paths: Paths, descriptors: list[Descriptor], digits: str) -> Descriptor | None:

@@ -195,7 +195,7 @@ class Transport:
             response = self._pool(request.origin).request(
                 request.method, request.path, body=body, headers=headers, retries=False, redirect=False, timeout=urllib3.Timeout(
                     connect=self.patience.connect, read=self.patience.read
-                ), preload_content=False, decode_content=False,
+                ), preload_content=False, assert_same_host=False, decode_content=False,
             )  # fmt: skip
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _sentence(error, request.origin, self.patience) from None
@@ -214,6 +214,9 @@ class Transport:
 
     def _open_pool(self, origin: Origin) -> Any:
         urllib3 = _urllib3()
+        if not self._trust.validate_certs:
+            # The user has said so; stderr is not for repeating it.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         secure: dict[str, Any] = {"ssl_context": self._tls()} if origin.scheme == "https" else {}
         proxy = proxy_for(origin, self._environment)
         if not proxy:
@@ -344,12 +347,12 @@ def _sentence(error: Exception, origin: Origin, patience: Patience) -> EngineErr
         )
     if isinstance(error, errors.NameResolutionError):
         return _NoConnection(f"the name {origin.host!a} can't be resolved: check it, and this host's DNS")
+    if isinstance(error, errors.NewConnectionError):
+        return _NoConnection(f"no connection to {where}: {_reason(error)}: is it running there?")
     if isinstance(error, errors.ConnectTimeoutError):
         return _NoConnection(
             f"{where} did not take the connection within {patience.connect:g} s: check address and firewall"
         )
-    if isinstance(error, errors.NewConnectionError):
-        return _NoConnection(f"no connection to {where}: {_reason(error)}: is it running there?")
     if isinstance(error, errors.ReadTimeoutError):
         return Broken(f"{where} did not answer within {patience.read:g} s")
     if isinstance(error, errors.SSLError):
