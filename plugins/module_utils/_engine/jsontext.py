@@ -12,16 +12,21 @@ if TYPE_CHECKING:
 
     def _quote(text: str) -> str: ...
 
+    def _quote_unicode(text: str) -> str: ...
+
 else:
     try:
         # The C half of CPython's json; a Python without it pays for the whole.
+        from _json import encode_basestring as _quote_unicode
         from _json import encode_basestring_ascii as _quote
         from _json import make_scanner as _scanner
     except ImportError:
+        from json.encoder import encode_basestring as _quote_unicode
         from json.encoder import encode_basestring_ascii as _quote
         from json.scanner import make_scanner as _scanner
 
 _BLANK = " \t\n\r"
+_NO_NUMBERS = ("nan", "inf", "-inf")
 
 
 class _Rules:
@@ -30,11 +35,14 @@ class _Rules:
     strict = True
     object_hook = None
     parse_float = float
-    parse_int = int
 
     def __init__(
-        self, pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any] | None
+        self,
+        pairs: Callable[[list[tuple[str, Any]]], Any] | None,
+        constant: Callable[[str], Any] | None,
+        integer: Callable[[str], int],
     ) -> None:
+        self.parse_int = integer
         self.object_pairs_hook = pairs
         self.parse_constant = constant or _refuse
         self.memo: dict[str, str] = {}
@@ -45,14 +53,16 @@ def loads(
     *,
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
     constant: Callable[[str], Any] | None = None,
+    integer: Callable[[str], int] = int,
 ) -> Any:
     """The value of one JSON text; bytes must be UTF-8. ValueError (also for NaN and Infinity), RecursionError.
 
-    `pairs` makes each object from its (key, value) pairs, `constant` the value of NaN and Infinity, as in json.loads.
+    `pairs` makes each object from its (key, value) pairs, `constant` the value of NaN and Infinity, `integer` that of a whole
+    number, as in json.loads.
     """
     text = (data.decode("utf-8") if isinstance(data, bytes) else data).strip(_BLANK)
     try:
-        value, end = _scanner(_Rules(pairs, constant))(text, 0)
+        value, end = _scanner(_Rules(pairs, constant, integer))(text, 0)
     except StopIteration as stop:
         raise ValueError(f"no JSON value at character {stop.value}") from None
     if end != len(text):
@@ -60,20 +70,25 @@ def loads(
     return value
 
 
-def dumps(value: Any) -> str:
-    """Compact JSON in ASCII, keys sorted: equal values give equal text."""
+def dumps(value: Any, *, ascii_only: bool = True) -> str:
+    """Compact JSON, keys sorted: equal values give equal text. In ASCII unless told otherwise. ValueError for NaN and Infinity."""
+    return _dumps(value, _quote if ascii_only else _quote_unicode)
+
+
+def _dumps(value: Any, quote: Callable[[str], str]) -> str:
     if isinstance(value, str):
-        return _quote(value)
+        return quote(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (int, float)):
-        return repr(value)
+        text = repr(value)
+        return _refuse(text) if text in _NO_NUMBERS else text
     if isinstance(value, dict):
-        return f"{{{','.join(f'{_quote(key)}:{dumps(value[key])}' for key in sorted(value))}}}"
+        return f"{{{','.join(f'{quote(key)}:{_dumps(value[key], quote)}' for key in sorted(value))}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(dumps, value))}]"
+        return f"[{','.join(_dumps(item, quote) for item in value)}]"
     raise TypeError(f"{type(value).__name__} is nothing that JSON holds")
 
 
-def _refuse(text: str) -> None:
+def _refuse(text: str) -> str:
     raise ValueError(f"{text} is not JSON")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from ..answer import Answer
 from ..cgroup import group, hierarchy
 from ..errors import InvalidSpec, NotFound
@@ -12,6 +10,7 @@ from ..image.commit import CommitSpec, plan_commit
 from ..image.resolve import resolve
 from ..paths import Paths
 from ..records import read_record, write_record
+from ..undo import Scope, Undo
 from . import record as records
 from .record import Record
 from .recover import recover
@@ -19,7 +18,6 @@ from .skeleton import MOUNT_POINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 
@@ -41,47 +39,42 @@ def container_commit(paths: Paths, params: dict[str, Any], *, check: bool) -> An
         comment=params.get("comment") or "",
         author=params.get("author") or "",
     )
-    with contextlib.ExitStack() as held:
-        held.enter_context(records.lock(paths, record))
+    with records.lock(paths, record), Undo() as held:
         if params.get("pause") is not False and not check:
-            held.enter_context(paused(paths, record))
-        commit = held.enter_context(
-            plan_commit(
-                paths,
-                base=base,
-                upper=f"{home}/upper",
-                ignore=made_by_engine(home),
-                previous=_previous(home),
-                spec=spec,
-                check=check,
+            held.enter(paused(paths, record))
+        with plan_commit(
+            paths,
+            base=base,
+            upper=f"{home}/upper",
+            ignore=made_by_engine(home),
+            previous=_previous(home),
+            spec=spec,
+            check=check,
+        ) as commit:
+            if not check:
+                commit.plan.apply()
+                if commit.previous != _previous(home):
+                    write_record(f"{home}/commit.json", commit.previous, durable=False)
+            image = {"name": commit.name, "digest": commit.digest, "id": commit.id, "layer": commit.layer}
+            return Answer(
+                changed=commit.plan.changed,
+                before=commit.plan.before,
+                after=commit.plan.after,
+                result={"image": image},
+                warnings=commit.warnings,
             )
-        )
-        if not check:
-            commit.plan.apply()
-            if commit.previous != _previous(home):
-                write_record(f"{home}/commit.json", commit.previous, durable=False)
-        image = {"name": commit.name, "digest": commit.digest, "id": commit.id, "layer": commit.layer}
-        return Answer(
-            changed=commit.plan.changed,
-            before=commit.plan.before,
-            after=commit.plan.after,
-            result={"image": image},
-            warnings=commit.warnings,
-        )
 
 
-@contextlib.contextmanager
-def paused(paths: Paths, record: Record) -> Iterator[None]:
+def paused(paths: Paths, record: Record) -> Scope:
     """Freeze the container's processes for the time of the `with`; nothing to do when it does not run."""
-    if record.state(paths).status != "running":
-        yield
-        return
-    here, parent = hierarchy.mounted(), paths.cgroup
-    group.freeze(here, parent, record.id, frozen=True)
-    try:
-        yield
-    finally:
-        group.freeze(here, parent, record.id, frozen=False)
+
+    def freeze(undo: Undo) -> None:
+        if record.state(paths).status == "running":
+            here, parent = hierarchy.mounted(), paths.cgroup
+            undo.later(lambda: group.freeze(here, parent, record.id, frozen=False))
+            group.freeze(here, parent, record.id, frozen=True)
+
+    return Scope(freeze)
 
 
 def made_by_engine(home: str) -> tuple[bytes, ...]:

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import nullcontext
 
+from .. import jsontext
 from ..errors import Conflict
 from ..locks import Lock
 from ..storage import collect, layers, layout, publish
@@ -17,7 +16,6 @@ from ..values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from typing import Any
 
     from ..paths import Paths
@@ -49,16 +47,21 @@ def name_lock(paths: Paths, name: str) -> Lock:
 
 def add(paths: Paths, place: Staging | None, addition: Addition) -> Descriptor:
     """Publish and name it; the image that had the name before stays only while containers use it. Returns its descriptor."""
-    made: AbstractContextManager[Staging] = nullcontext(place) if place else Staging(paths, "image")
-    with made as here:
-        small = (addition.documents.manifest, addition.documents.config)
-        publish.seal(here, small)
-        with layout.changing(paths):
-            chains = chain(addition.documents.diff_ids)
-            arrived = addition.arrived or (((addition.layer, chains[-1]),) if addition.layer else ())
-            _check_lower(paths, addition, chains, arrived)
-            publish.move_in(paths, here, arrived, small)
-            return _name(paths, addition)
+    if place:
+        return _publish(paths, place, addition)
+    with Staging(paths, "image") as made:
+        return _publish(paths, made, addition)
+
+
+def _publish(paths: Paths, here: Staging, addition: Addition) -> Descriptor:
+    small = (addition.documents.manifest, addition.documents.config)
+    publish.seal(here, small)
+    with layout.changing(paths):
+        chains = chain(addition.documents.diff_ids)
+        arrived = addition.arrived or (((addition.layer, chains[-1]),) if addition.layer else ())
+        _check_lower(paths, addition, chains, arrived)
+        publish.move_in(paths, here, arrived, small)
+        return _name(paths, addition)
 
 
 def _check_lower(
@@ -79,7 +82,7 @@ def remember(paths: Paths, name: str, digest: str, source: dict[str, Any]) -> No
         descriptors = layout.read_index(paths)
         for item in descriptors:
             if layout.name_of(item) == name and item["digest"] == digest:
-                item["annotations"] = {**layout.annotations_of(item), layout.SOURCE: json.dumps(source, sort_keys=True)}
+                item["annotations"] = {**layout.annotations_of(item), layout.SOURCE: jsontext.dumps(source)}
         layout.write_index(paths, descriptors)
 
 
@@ -87,7 +90,7 @@ def source_of(descriptor: Descriptor | None) -> dict[str, Any]:
     """What was remembered; empty for an image that came otherwise."""
     text = layout.annotations_of(descriptor).get(layout.SOURCE) if descriptor else None
     try:
-        found = json.loads(text) if isinstance(text, str) else {}
+        found = jsontext.loads(text) if isinstance(text, str) else {}
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -116,7 +119,7 @@ def _descriptor(addition: Addition) -> Descriptor:
     annotations = {
         layout.NAME: addition.name,
         layout.ADDED: addition.added,
-        layout.SOURCE: json.dumps(addition.source, sort_keys=True),
+        layout.SOURCE: jsontext.dumps(addition.source),
     }
     if len(diff_ids) > 1:
         annotations[layout.CHAINS] = " ".join(chain(diff_ids))

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 
+from .. import jsontext
 from ..errors import InvalidSpec
 from .config import OPTIONS, read_options
 
@@ -93,7 +93,7 @@ def _exec_form(text: str, line: str) -> list[str]:
 
 def _json_list(text: str, line: str) -> list[str]:
     try:
-        words = json.loads(text)
+        words = jsontext.loads(text)
     except ValueError:
         words = None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

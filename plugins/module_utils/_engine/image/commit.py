@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import time
 
+from .. import jsontext
 from ..errors import from_os
 from ..plan import Plan, Step
 from ..storage import collect, fingerprint, layers, layout
 from ..storage.blobs import path_of
 from ..storage.staging import Staging
 from ..storage.upper import Changes
+from ..undo import Scope, Undo
 from ..values import Value
 from . import facts
 from .add import Addition, add, name_lock
@@ -24,7 +24,7 @@ from .resolve import read_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from ..paths import Paths
@@ -64,7 +64,6 @@ class _Layer(Value):
     built: layers.Layer | None = None
 
 
-@contextlib.contextmanager
 def plan_commit(
     paths: Paths,
     *,
@@ -74,7 +73,7 @@ def plan_commit(
     previous: dict[str, Any] | None,
     spec: CommitSpec,
     check: bool,
-) -> Iterator[Commit]:
+) -> AbstractContextManager[Commit]:
     """Work out the image that `upper` on `base` is. Leaving the `with` gives back what was staged and not applied.
 
     The layer is written to staging while it is hashed; with `check` it is only hashed and nothing is written anywhere.
@@ -82,12 +81,13 @@ def plan_commit(
     Times later than the image's `created` become it: when a file was written differs from run to run, what it is does not.
     """
     name = parse(spec.name).name
-    if not check:
-        collect.recover(paths)
-    with contextlib.ExitStack() as held:
+
+    def work_out(held: Undo) -> Commit:
+        if not check:
+            collect.recover(paths)
         if os.path.isdir(paths.locks):
-            held.enter_context(name_lock(paths, name))
-        place = None if check else held.enter_context(Staging(paths, "commit"))
+            held.enter(name_lock(paths, name))
+        place = None if check else held.enter(Staging(paths, "commit"))
         warnings: list[str] = []
         try:
             layer, kept = _layer(paths, base, upper, ignore, previous, place, warnings)
@@ -95,10 +95,12 @@ def plan_commit(
             raise from_os(error, f"commit to image {name}") from error
         documents = _documents(paths, base, layer, spec)
         plan = _plan(paths, name, documents, layer, place)
-        yield Commit(
+        return Commit(
             name=name, digest=documents.digest, id=documents.id, layer=layer.digest, plan=plan, previous=kept,
             warnings=tuple(warnings),
         )  # fmt: skip
+
+    return Scope(work_out)
 
 
 def _layer(
@@ -150,7 +152,7 @@ def _documents(paths: Paths, base: Image, layer: _Layer, spec: CommitSpec) -> Do
 
 
 def _plan(paths: Paths, name: str, documents: Documents, layer: _Layer, place: Staging | None) -> Plan:
-    after = facts.state_of(name, documents.digest, documents.id, json.loads(documents.config))
+    after = facts.state_of(name, documents.digest, documents.id, jsontext.loads(documents.config))
     there = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
     before = facts.state_before(paths, name, there)
     if before == after:

@@ -33,18 +33,31 @@ def show_created(nanoseconds: int) -> str:
 
 def read_created(text: str) -> int:
     """The inverse, in nanoseconds; digits beyond them are cut off. 0 for what is no RFC 3339 time in UTC."""
-    import calendar
-    import time
-
     whole, _unused, fraction = text[:-1].partition(".")
     digits = (fraction + "0" * 9)[:9]
     if not text.endswith("Z") or not (digits.isascii() and digits.isdigit()):
         return 0
-    try:
-        seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
-    except ValueError:
-        return 0
-    return seconds * SECOND + int(digits)
+    seconds = _seconds(whole)
+    return 0 if seconds is None else seconds * SECOND + int(digits)
+
+
+def _seconds(text: str) -> int | None:
+    """Seconds since 1970 of a time like 2001-02-03T04:05:06; None for what is none. strptime(3) in Python costs 7 ms to import."""
+    import time
+
+    parts = [text[start : start + width] for start, width in ((0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2))]
+    if len(text) != 19 or text[4::3] != "--T::" or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    year, month, day, hour, minute, second = map(int, parts)
+    # Days of the civil calendar counted in years that begin in March, so that the leap day is the last.
+    spring, shift = divmod(month + 9, 12)
+    march = year - 1 + spring
+    days = march * 365 + march // 4 - march // 100 + march // 400 + (153 * shift + 2) // 5 + day - 719_469
+    if year < 1 or not 1 <= month <= 12 or hour > 23 or minute > 59 or second > 61:
+        return None
+    if time.gmtime(days * 86_400)[:3] != (year, month, day):
+        return None
+    return days * 86_400 + hour * 3600 + minute * 60 + second
 
 
 def read_options(params: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import os
-import threading
 
 from ..errors import Damaged, NotFound
-from .digests import PREFIX, hex_of
+from .digests import PREFIX, hex_of, sha256
 from .limits import DOCUMENT, MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from threading import Thread
+
     from ..paths import Paths
     from .entries import Piece
 
@@ -20,22 +21,26 @@ _AHEAD = 8
 
 
 class BlobWriter:
-    """Hashes what it is given, and writes it to `path` unless that is None. Both happen in a thread beside the reader's.
+    """Hashes what it is given, and writes it to `path` unless that is None. Both happen in a thread beside the reader's, if it is much.
 
     `finish` waits and gives (digest, size); an OSError of the thread is raised by the next call. Pieces are not copied.
     """
 
     def __init__(self, path: str | None) -> None:
-        import hashlib
-
-        self._hash = hashlib.sha256()
         self._fd = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._size = self._held = 0
         self._batch: list[Piece] = []
         self._queue: list[list[Piece]] = []
-        self._turn = threading.Condition()
         self._error: OSError | None = None
         self._closed = False
+        self._thread: Thread | None = None
+
+    def _start(self) -> None:
+        import hashlib
+        import threading
+
+        self._hash = hashlib.sha256()
+        self._turn = threading.Condition()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -49,23 +54,37 @@ class BlobWriter:
 
     def finish(self) -> tuple[str, int]:
         """Everything is written and hashed: the digest and the size."""
+        if self._thread is None:
+            return self._finish_little()
         self._hand_over()
         self.close()
         if self._error:
             raise self._error
         return PREFIX + self._hash.hexdigest(), self._size
 
+    def _finish_little(self) -> tuple[str, int]:
+        data = b"".join(self._batch)
+        try:
+            if self._fd >= 0:
+                _write_all(self._fd, data)
+        finally:
+            self.close()
+        return sha256(data), self._size
+
     def close(self) -> None:
         """End the thread and the file; harmless twice."""
-        with self._turn:
-            self._closed = True
-            self._turn.notify_all()
-        self._thread.join()
+        if self._thread is not None:
+            with self._turn:
+                self._closed = True
+                self._turn.notify_all()
+            self._thread.join()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _hand_over(self) -> None:
+        if self._thread is None:
+            self._start()
         with self._turn:
             while len(self._queue) >= _AHEAD and not self._error:
                 self._turn.wait()

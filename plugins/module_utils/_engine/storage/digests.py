@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from ..errors import Refused
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 PREFIX = "sha256:"
 _HEX = frozenset("0123456789abcdef")
 
@@ -21,11 +25,24 @@ def hex_of(digest: object) -> str:
     return str(digest)[7:]
 
 
+def light_sha256(data: bytes = b"") -> _Hash:
+    """CPython's own SHA-256, for little: to load OpenSSL's takes longer (3 ms) than the hash itself. OpenSSL's where it is alone."""
+    if TYPE_CHECKING:
+        from hashlib import sha256 as own
+    else:
+        try:
+            from _sha2 import sha256 as own
+        except ImportError:
+            try:
+                from _sha256 import sha256 as own
+            except ImportError:
+                from hashlib import sha256 as own
+    return own(data)
+
+
 def sha256(data: bytes) -> str:
     """The digest of bytes."""
-    import hashlib
-
-    return PREFIX + hashlib.sha256(data).hexdigest()
+    return PREFIX + light_sha256(data).hexdigest()
 
 
 def chain(diff_ids: tuple[str, ...]) -> tuple[str, ...]:

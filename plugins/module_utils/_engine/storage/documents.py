@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import json
-
+from .. import jsontext
 from ..errors import Refused
 from .limits import DOCUMENT
 
@@ -17,7 +16,7 @@ _DIGITS = 30
 
 def pack(document: dict[str, Any]) -> bytes:
     """Sorted keys, no blanks, UTF-8."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return jsontext.dumps(document, ascii_only=False).encode()
 
 
 def unpack(data: bytes, what: str) -> dict[str, Any]:
@@ -40,9 +39,7 @@ def _parse(data: bytes, what: str) -> Any:
     if len(data) > DOCUMENT:
         raise Refused(f"{what} has {len(data)} bytes: {DOCUMENT} are read")
     try:
-        # json.loads guesses UTF-16 and UTF-32 from bytes; text leaves it nothing to guess.
-        text = data.decode("utf-8")
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number)
+        return jsontext.loads(data, pairs=_unique, constant=_no_constant, integer=_number)
     except (ValueError, RecursionError):
         raise Refused(f"{what} is no strict JSON document") from None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import time
 
+from .digests import light_sha256
 from .tree import walk
 
 # The kernel stamps ctime by ticks of at most 10 ms: what changed that short a while ago could change again unseen.
@@ -16,9 +17,7 @@ class Fingerprint:
     """Collects statuses; `value` is "" when something changed so lately that equality would prove nothing."""
 
     def __init__(self) -> None:
-        import hashlib
-
-        self._hash = hashlib.sha256()
+        self._hash = light_sha256()
         self._start = time.time_ns()
         self._newest = 0
 

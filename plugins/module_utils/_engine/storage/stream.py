@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
 
 from ..errors import InvalidSpec, NotFound, Refused, from_os
+from ..undo import Scope, Undo
 from .limits import MIB, Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Callable
 
 
@@ -96,21 +97,22 @@ class FileStream(Stream):
         return self._next <= self._size
 
 
-@contextmanager
-def open_archive(path: str, option: str = "rootfs") -> Iterator[int]:
+def open_archive(path: str, option: str = "rootfs") -> AbstractContextManager[int]:
     """A descriptor of the regular file at `path`. NotFound, or InvalidSpec when it is no regular file."""
+    return Scope(lambda undo: _open_archive(undo, path, option))
+
+
+def _open_archive(undo: Undo, path: str, option: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise NotFound(f"{option} {path!a} is not there: give the path of a directory or a tar on this host") from None
     except OSError as error:
         raise from_os(error, f"open {option} {path!a}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidSpec(f"{option} {path!a} is neither a directory nor a regular file")
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    undo.later(lambda: os.close(descriptor))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise InvalidSpec(f"{option} {path!a} is neither a directory nor a regular file")
+    return descriptor
 
 
 def unpacked_blocks(descriptor: int, limits: Limits, name: str) -> Iterator[bytes]:
