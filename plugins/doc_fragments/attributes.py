@@ -73,7 +73,7 @@ requirements:
   - python >= 3.9 on the host, and nothing else
   - Linux >= 5.12 on the host, and 5.19 for user namespaces
   - the user root on the host, for example by C(become)
-  - pyroute2 on the controller
+  - pyroute2 and urllib3 2 on the controller, a urllib3 below 2.7 if a host has Python 3.9
 notes:
-  - The first task that touches a host sends the engine there, some 550 KiB. Later ones find it by its digest.
+  - The first task that touches a host sends the engine there, some 700 KiB. Later ones find it by its digest.
 """

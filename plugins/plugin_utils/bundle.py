@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENGINE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils", "_engine")
-PACKAGES = ("pyroute2",)
+PACKAGES = ("pyroute2", "urllib3")
 
 # Appended, not put first: the standard library is then found without a look into the engine's directory.
 _LAUNCHER = b"""\

@@ -105,7 +105,8 @@ class Berth:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Berth]:
     place = tmp_path_factory.mktemp("berth-cli")
     (place / "berth_engine").symlink_to(ENGINE)
-    (place / "pyroute2").symlink_to(pathlib.Path(pyroute2.__file__).parent)
+    for package in (pyroute2, urllib3):
+        (place / package.__name__).symlink_to(pathlib.Path(package.__file__).parent)
     program = place / "berth"
     program.write_text(LAUNCHER)
     program.chmod(0o755)

@@ -17,7 +17,7 @@ ENGINE = pathlib.Path(door.__code__.co_filename).parent.parent
 # signal are not among them: they bring enum and re.
 ALLOWED = "_json _socket ctypes errno fcntl gc os posixpath resource select stat struct termios time types"
 NEVER = {"argparse", "dataclasses", "enum", "functools", "inspect", "json", "logging", "pathlib", "pyroute2", "re", "shutil", "signal",
-         "socket", "subprocess", "tarfile", "tempfile", "typing"}  # fmt: skip
+         "socket", "ssl", "subprocess", "tarfile", "tempfile", "typing", "urllib3"}  # fmt: skip
 LATER = {"run": ("container.start", "container.remove", "runtime.supervisor"), "exec": ("runtime.joining",)}
 # Rooms that the hot path must not enter.
 ROOMS = (

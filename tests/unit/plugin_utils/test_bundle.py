@@ -51,10 +51,14 @@ def test_files_that_change_during_a_run_are_not_sent(tmp_path: pathlib.Path, mon
     assert os.listdir(tmp_path) == []
 
 
-def test_the_engine_answers_from_the_bundle_alone(tmp_path: pathlib.Path) -> None:
+def spread(place: pathlib.Path) -> None:
     for path, data in bundle.collect().items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(data)
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(data)
+
+
+def test_the_engine_answers_from_the_bundle_alone(tmp_path: pathlib.Path) -> None:
+    spread(tmp_path)
     said = subprocess.run(
         [sys.executable, "-I", "-S", tmp_path / "launcher.py", "api"],
         input='{"verb": "version"}',
@@ -64,3 +68,18 @@ def test_the_engine_answers_from_the_bundle_alone(tmp_path: pathlib.Path) -> Non
         check=True,
     )
     assert json.loads(said.stdout)["ok"] is True
+
+
+def test_the_packages_are_whole(tmp_path: pathlib.Path) -> None:
+    """They come from what travels, and need nothing that a bare Python has not."""
+    spread(tmp_path)
+    script = "import sys; sys.path.append(sys.argv[1]); import pyroute2, urllib3; print(pyroute2.__file__, urllib3.__file__)"
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == [str(tmp_path / name / "__init__.py") for name in bundle.PACKAGES]
+
+
+def test_the_bundle_stays_small() -> None:
+    """It crosses the wire once for every host."""
+    assert len(bundle.pack(bundle.collect())) < 1 << 20
