@@ -174,12 +174,23 @@ def _missing(paths: Paths, arrival: Arrival, progress: Report, what: str) -> lis
     wanted = []
     for number, layer in enumerate(arrival.manifest.layers):
         tree = layers.directory(paths, arrival.chains[number])
-        is_there = os.path.isdir(tree) and os.path.isfile(path_of(paths, layer.digest))
+        stored = _stored_size(paths, layer.digest)
+        if stored not in (-1, layer.size):
+            raise Refused(f"layer {layer.digest} has {stored} bytes, not {layer.size} as its manifest says")
+        is_there = os.path.isdir(tree) and stored >= 0
         if not is_there:
             wanted.append(number)
         state = THERE if is_there else WAITING
         progress(Event(what=what, digest=layer.digest, done=0, total=layer.size, state=state))
     return wanted
+
+
+def _stored_size(paths: Paths, digest: str) -> int:
+    """How long the store's blob is, -1 when it has none."""
+    try:
+        return os.stat(path_of(paths, digest)).st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _unpack(

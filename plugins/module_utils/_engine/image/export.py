@@ -55,9 +55,9 @@ def _export(
 ) -> Answer:
     is_directory = form == "oci-dir"
     parts = _docker(paths, found) if form == "docker-archive" else _oci(paths, found, omit)
-    same = os.path.lexists(path) and (bundle.same_directory if is_directory else bundle.same_tar)(parts, path)
     known = is_directory and os.path.isfile(f"{path}/oci-layout") and os.path.isfile(f"{path}/index.json")
     bundle.check_place(path, directory=is_directory, force=bool(params.get("force")), is_known=known)
+    same = os.path.lexists(path) and (bundle.same_directory if is_directory else bundle.same_tar)(parts, path)
     after = {"path": path, "state": "present", "format": form, "digest": found["digest"]}
     before = after if same else {"path": path, "state": "other" if os.path.lexists(path) else "absent"}
     write = bundle.write_directory if is_directory else bundle.write_tar
