@@ -67,6 +67,10 @@ def container(paths: Paths, ident: str, image: str) -> pathlib.Path:
     """What the store sees of a container that does not run; its upper directory."""
     upper = pathlib.Path(paths.container(ident)) / "upper"
     upper.mkdir(parents=True)
-    record = {"image_digest": resolve(paths, image).digest, "image": f"{image}:latest", "spec": {"name": ident}}
+    record = {
+        "image_digest": resolve(paths, image).digest,
+        "image": f"{image}:latest",
+        "spec": {"name": ident, "image": image},
+    }
     write_record(f"{paths.container(ident)}/record.json", {**record, "created": time.time(), "id_start": None})
     return upper

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..answer import Answer
-from ..errors import EngineError, NotFound
+from ..errors import EngineError, NotFound, from_os
 from ..image.resolve import resolve
 from ..storage import extents, redundant, share
 from ..storage.disk import shares_extents
@@ -51,14 +51,21 @@ def container_image_dedupe(paths: Paths, params: dict[str, Any], *, check: bool)
     finding = _look(paths, own=own)
     found = finding.counts()
     if not check:
-        with Staging(paths, "dedupe") as place:
-            share.link(paths, place, finding.twins, lambda: _busy(paths))
-            for record, copies in finding.copies:
-                _drop(paths, place, record, list(copies))
-        extents.share(finding.pairs)
+        try:
+            _apply(paths, finding)
+        except OSError as error:
+            raise from_os(error, f"share files below {paths.root}") from error
     freed = sum(item["bytes"] for item in found.values())
     none = {kind: {"files": 0, "bytes": 0} for kind in found}
     return Answer(changed=found != none, before=found, after=none, result={**found, "bytes_freed": freed})
+
+
+def _apply(paths: Paths, finding: _Finding) -> None:
+    with Staging(paths, "dedupe") as place:
+        share.link(paths, place, finding.twins, lambda: _busy(paths))
+        for record, copies in finding.copies:
+            _drop(paths, place, record, list(copies))
+    extents.share(finding.pairs)
 
 
 def _look(paths: Paths, *, own: bool) -> _Finding:

@@ -7,7 +7,7 @@ import os
 import time
 
 from ..answer import Answer
-from ..errors import EngineError, InvalidSpec
+from ..errors import EngineError, InvalidSpec, from_os
 from ..storage import collect, layout, staging
 from ..storage.disk import Tally, shares_extents
 from ..storage.staging import Staging
@@ -57,9 +57,17 @@ def container_prune(paths: Paths, params: dict[str, Any], *, check: bool) -> Ans
     command works on are never touched. The result has the lists of what went, and `bytes_freed`.
     """
     wish = _read(params, time.time())
-    with Staging(paths, "prune") if not check else layout.reading(paths) as place:
-        if not isinstance(place, Staging):
+    if check:
+        with layout.reading(paths):
             return _answer(paths, _look(paths, wish))
+    try:
+        return _answer(paths, _prune(paths, wish))
+    except OSError as error:
+        raise from_os(error, f"prune {paths.root}") from error
+
+
+def _prune(paths: Paths, wish: Wish) -> Pruning:
+    with Staging(paths, "prune") as place:
         with layout.changing(paths):
             mend(paths)
             pruning = _look(paths, wish)
@@ -67,7 +75,7 @@ def container_prune(paths: Paths, params: dict[str, Any], *, check: bool) -> Ans
         # Outside the lock: deleting takes its time.
         if pruning.staged:
             staging.remove_dead(paths)
-    return _answer(paths, pruning)
+    return pruning
 
 
 def _read(params: dict[str, Any], now: float) -> Wish:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import EngineError
+from ..errors import EngineError, StorageFull, from_os
 from ..records import read_record, sync_directory
 from ..storage import layers, layout, oci
 from ..storage.blobs import path_of, read
@@ -36,7 +36,10 @@ def repair(paths: Paths, problems: Iterable[Problem]) -> tuple[Described, Descri
     aside: Described = []
     # Blobs first, then layers from the lowest up: each needs what is below it.
     for problem in sorted(problems, key=lambda item: (_ORDER.index(item.kind), len(item.lowers))):
-        done, remedy = _mend(paths, problem)
+        try:
+            done, remedy = _mend(paths, problem)
+        except OSError as error:
+            raise from_os(error, f"repair {problem.kind} {problem.name}") from error
         (repaired if done else aside).append({**problem.describe(), "remedy": remedy})
     return repaired, aside
 
@@ -82,6 +85,8 @@ def _unpack_again(paths: Paths, problem: Problem) -> bool:
             return False
         try:
             made = layers.from_tar(descriptor, problem.name, _ANY, staging=place, lowers=trees)
+        except StorageFull:
+            raise
         except EngineError:
             return False
         finally:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..answer import Answer
-from ..errors import Damaged, InvalidSpec, NotFound
+from ..errors import Damaged, InvalidSpec, NotFound, from_os
 from ..plan import Plan, Step
 from ..storage import collect, layout
 from ..storage.staging import Staging
@@ -38,7 +38,10 @@ def container_image_tag(paths: Paths, params: dict[str, Any], *, check: bool) ->
     with name_lock(paths, name):
         plan = _to_tag(paths, str(image), name) if state == "present" else _to_untag(paths, image, name)
         if not check:
-            plan.apply()
+            try:
+                plan.apply()
+            except OSError as error:
+                raise from_os(error, f"name image {name}") from error
     return Answer(changed=plan.changed, before=plan.before, after=plan.after, result={"image": _result(plan)})
 
 
