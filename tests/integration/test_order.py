@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 from typing import Any
 
 import pytest
@@ -41,6 +43,7 @@ ENVIRONMENT = (
         "containers": [{"name": f"made-{number}", **ABSENT} for number in range(3)],
     },
 )
+TAG = ("container_image_tag", {"image": "ground", "name": "made:2"}, {"name": "made:2", **ABSENT})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,8 +70,8 @@ def steps(world: World, module: str, options: dict[str, Any], *, change: bool) -
 
 @pytest.mark.parametrize(
     ("module", "present", "absent"),
-    [IMAGE, CONTAINER, CREATED, ENVIRONMENT],
-    ids=["container_image", "container", "container-present", "environment"],
+    [IMAGE, CONTAINER, CREATED, ENVIRONMENT, TAG],
+    ids=["container_image", "container", "container-present", "environment", "container_image_tag"],
 )
 def test_the_order(world: World, module: str, present: dict[str, Any], absent: dict[str, Any]) -> None:
     steps(world, module, present, change=True)
@@ -131,6 +134,25 @@ def test_stop_and_start(world: World) -> None:
     steps(world, "container", {"name": "halted", "state": "started"}, change=True)
     steps(world, "container", {"name": "halted", "state": "stopped"}, change=True)
     steps(world, "container", {"name": "halted", **ABSENT}, change=True)
+
+
+def test_the_order_of_a_prune_and_of_sharing(world: World, tmp_path: pathlib.Path) -> None:
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own").write_text(name)
+        (tmp_path / name / "alike").write_bytes(b"alike" * 2000)
+        os.utime(tmp_path / name / "alike", (1_600_000_000, 1_600_000_000))
+        world.run("container_image", {"name": name, "rootfs": str(tmp_path / name), "labels": {"go": "away"}})
+    steps(world, "container_image_dedupe", {}, change=True)
+    steps(world, "container_image_dedupe", {}, change=False)
+    before = world.run("container_host_info", {})
+    assert {item["name"]: item["shared"] for item in before["images"]}["left:latest"] >= 10_000
+    options = {"all": True, "labels": ["go=away"]}
+    freed = predicted(world, "container_prune", options)["bytes_freed"]
+    assert world.run("container_prune", options)["bytes_freed"] == freed > 10_000
+    steps(world, "container_prune", options, change=False)
+    after = world.run("container_host_info", {})["totals"]["images"]["size"]
+    assert before["totals"]["images"]["size"] - after == freed
 
 
 def test_recreate_makes_it_anew_every_time(world: World) -> None:

@@ -123,8 +123,8 @@ def test_a_stopped_container_s_copies_are_dropped_and_a_running_one_s_are_not(ho
     assert os.stat(f"{tree}/etc").st_mtime_ns == when
     assert os.path.exists(f"{made['running']['upper']}/etc/passwd")
     assert not house.ask(DEDUPE).changed
-    house.ask("container", name="stopped", state="started", image="base", network_mode="none", stop_timeout=0,
-             command=made["stopped"]["spec"]["command"])  # fmt: skip
+    again = {"name": "stopped", "image": "base", "network_mode": "none", "stop_timeout": 0}
+    house.ask("container", **again, command=made["stopped"]["spec"]["command"])
     assert house.exec("stopped", "cat /etc/passwd").out == lower.read_text()
     assert "more" in house.exec("stopped", "cat /etc/group").out
     assert before == {layout.name_of(item) for item in layout.read_index(paths)}

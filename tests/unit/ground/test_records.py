@@ -49,6 +49,25 @@ def test_what_is_no_record(tmp_path: pathlib.Path, text: str) -> None:
         read_record(str(tmp_path / "r"))
 
 
+def test_every_turned_bit_of_a_record_is_found_or_harmless(tmp_path: pathlib.Path) -> None:
+    fields = {"image": "base:latest", "memory": 64, "labels": {"a": "b"}}
+    path = tmp_path / "r"
+    write_record(str(path), fields)
+    data = path.read_bytes()
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
+        try:
+            found = read_record(str(path))
+        except Damaged:
+            continue
+        assert {key: value for key, value in found.items() if key in fields} == fields, data[at:]
+
+
+def test_a_record_of_before_there_were_seals(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "r").write_text('{"a":1,"format":1}\n')
+    assert read_record(str(tmp_path / "r")) == {"a": 1}
+
+
 def test_a_missing_record(tmp_path: pathlib.Path) -> None:
     with pytest.raises(NotFound):
         read_record(str(tmp_path / "r"))
