@@ -15,6 +15,7 @@ from typing import Any
 import pexpect
 import pyroute2
 import pytest
+import urllib3
 
 from ansible_collections.berth.containers.plugins.module_utils._engine import errors
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths

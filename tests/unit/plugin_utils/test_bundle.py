@@ -73,7 +73,9 @@ def test_the_engine_answers_from_the_bundle_alone(tmp_path: pathlib.Path) -> Non
 def test_the_packages_are_whole(tmp_path: pathlib.Path) -> None:
     """They come from what travels, and need nothing that a bare Python has not."""
     spread(tmp_path)
-    script = "import sys; sys.path.append(sys.argv[1]); import pyroute2, urllib3; print(pyroute2.__file__, urllib3.__file__)"
+    script = (
+        "import sys; sys.path.append(sys.argv[1]); import pyroute2, urllib3; print(pyroute2.__file__, urllib3.__file__)"
+    )
     said = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, tmp_path], capture_output=True, text=True, check=True
     )

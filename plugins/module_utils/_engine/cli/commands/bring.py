@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 
-from ...errors import from_os
 from ...image.converge import container_image
 from ...storage.staging import Staging
 from .. import say
 from ..creation import pairs
 from ..options import Command, Option, UsageError
+from ..spool import spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run(paths: Paths, given: Given) -> int:
         return _import(paths, {**params, "bootstrap": bootstrap})
     if source == "-":
         with Staging(paths, "stdin") as place:
-            return _import(paths, {**params, "rootfs": _spool(f"{place.path}/stdin.tar")})
+            return _import(paths, {**params, "rootfs": spool(f"{place.path}/stdin.tar")})
     return _import(paths, {**params, "rootfs": os.path.abspath(source)})
 
 
@@ -73,14 +73,3 @@ def _import(paths: Paths, params: dict[str, Any]) -> int:
         say.error(warning)
     say.line(str(answer.result["image"].get("id", "")))
     return 0
-
-
-def _spool(path: str) -> str:
-    """The archive is read more than once, and a pipe can be read once."""
-    try:
-        with open(path, "xb", buffering=0) as file:
-            while piece := os.read(0, 1 << 20):
-                say.write_all(file.fileno(), piece)
-    except OSError as error:
-        raise from_os(error, "keep standard input") from error
-    return path

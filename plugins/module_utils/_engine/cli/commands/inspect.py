@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ...container import record as records
-from ...errors import EngineError, NotFound
+from ...errors import EngineError, InvalidSpec, NotFound
 from .. import say
 from ..options import Command, Option, UsageError
 from ..several import Several
@@ -41,7 +41,8 @@ def _describe(paths: Paths, name: str, kind: str | None) -> dict[str, Any]:
         try:
             return _container(paths, name)
         except EngineError as error:
-            if kind or not isinstance(error, NotFound):
+            # An image's name need not be one that a container can have.
+            if kind or not isinstance(error, (InvalidSpec, NotFound)):
                 raise
     image = _image(paths, name)
     if image is None:
@@ -56,7 +57,6 @@ def _container(paths: Paths, name: str) -> dict[str, Any]:
 
 
 def _image(paths: Paths, name: str) -> dict[str, Any] | None:
-    from ...errors import InvalidSpec
     from ...image.info import container_image_info
 
     try:
