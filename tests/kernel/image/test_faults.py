@@ -23,7 +23,9 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.image.res
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage.blobs import verify
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage.staging import sweep
+from ansible_collections.berth.containers.tests.kernel.image.archives import Image, lay
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, make_tree, state
+from ansible_collections.berth.containers.tests.unit.storage.tars import member
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -238,3 +240,22 @@ def test_a_disk_without_inodes_is_told(cramped: Paths, small: str, tmp_path: pat
     shutil.rmtree(tmp_path / "many")
     container_image(cramped, {"name": "base", "bootstrap": "busybox"}, check=False)
     check_store(cramped)
+
+
+def test_a_load_killed_anywhere_converges(paths: Paths, tmp_path: pathlib.Path) -> None:
+    layers = [b"".join(member(b"%d/f%d" % (at, number), os.urandom(3000)) for number in range(200)) for at in range(3)]
+    archive = lay(Image(*layers, member(b"0/.wh.f1")).files(), tmp_path / "archive")
+    kill_at_random(paths, {"name": "base", "archive": archive}, {"name": "base", "state": "absent"})
+
+
+def test_a_load_onto_a_full_disk_is_told_and_gets_its_space_back(
+    cramped: Paths, small: str, tmp_path: pathlib.Path
+) -> None:
+    container_image(cramped, {"name": "base", "bootstrap": "busybox"}, check=False)
+    before = used(small)
+    layers = [member(b"f%d" % number, os.urandom(4 << 20)) for number in range(3)]
+    archive = lay(Image(*layers).files(), tmp_path / "archive")
+    with pytest.raises(StorageFull, match="free some space"):
+        container_image(cramped, {"name": "big", "archive": archive}, check=False)
+    check_store(cramped)
+    assert used(small) <= before + 65536

@@ -93,7 +93,7 @@ def _run(options: Options, target: str) -> None:
 
     variant = [] if options.variant == "standard" else [f"--variant={options.variant}"]
     packages = [f"--include={','.join(options.packages)}"] if options.packages else []
-    words = ["debootstrap", *variant, *packages, "--", options.suite, target]
+    words = ["debootstrap", *variant, *packages, options.suite, target]
     parent = os.getpid()
 
     def alone() -> None:
