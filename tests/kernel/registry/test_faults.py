@@ -24,10 +24,10 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.auth import Credentials
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.client import Client
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.endpoint import endpoint
+from ansible_collections.berth.containers.plugins.module_utils._engine.registry.tls import Trust
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.transport import (
     Patience,
     Transport,
-    Trust,
 )
 from ansible_collections.berth.containers.tests.kernel.registry.servers import (
     PASSWORD,
@@ -392,3 +392,10 @@ def test_a_fork_has_connections_of_its_own(registry: Faulty) -> None:
             os._exit(0 if hashlib.sha256(asking.blob()).hexdigest() == DIGEST[7:] else 1)
         children.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0, 0, 0]
+
+
+def test_a_ca_that_is_in_the_hosts_own_file_is_found(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", authority.ca_cert)
+    with serving(Faulty(), authority.context()) as secure:
+        secure.blobs[DIGEST] = CONTENT
+        assert Asking(secure.name, plain=False).blob() == CONTENT

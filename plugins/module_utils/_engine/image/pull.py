@@ -10,7 +10,6 @@ from ..storage import layout, oci, platforms
 from ..values import Value
 from . import facts
 from .add import source_of
-from .registries import Registries, read_access
 from .resolve import missing, read_document
 
 TYPE_CHECKING = False
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ..storage.layout import Descriptor as Line
     from ..storage.limits import Limits
     from .reference import Reference
-    from .registries import Access
+    from .registries import Registries
 
     T = TypeVar("T")
 
@@ -37,7 +36,7 @@ class Wish(Value):
     reference: Reference
     policy: str = "missing"
     platform: str | None = None
-    access: Access
+    params: dict[str, Any] = {}
 
 
 def read_wish(reference: Reference, params: dict[str, Any]) -> Wish:
@@ -47,7 +46,7 @@ def read_wish(reference: Reference, params: dict[str, Any]) -> Wish:
         raise InvalidSpec(f"pull: {policy!a} is none of {', '.join(POLICIES)}")
     if platform is not None:
         platforms.parse(platform)
-    return Wish(reference=reference, policy=policy, platform=platform, access=read_access(params))
+    return Wish(reference=reference, policy=policy, platform=platform, params=params)
 
 
 def pull(paths: Paths, wish: Wish, limits: Limits, *, check: bool, progress: Report = silent) -> Answer:
@@ -66,7 +65,9 @@ def pull(paths: Paths, wish: Wish, limits: Limits, *, check: bool, progress: Rep
         if there is None or intact:
             raise missing(_shown(reference))
         raise Damaged(f"image {reference.name} lacks a part in the store: let it be pulled, with pull: missing")
-    registries = Registries(wish.access, reference.repository)
+    from .registries import Registries, read_access
+
+    registries = Registries(read_access(wish.params), reference.repository)
     wanted = reference.digest or reference.tag
     if fits:
         head = _first(registries, lambda client: client.head(registries.repository, wanted))

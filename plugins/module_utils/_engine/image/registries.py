@@ -9,7 +9,8 @@ from ..errors import InvalidSpec
 from ..registry import authfile, endpoint
 from ..registry.auth import Credentials
 from ..registry.client import Client
-from ..registry.transport import Transport, Trust
+from ..registry.tls import Trust
+from ..registry.transport import Transport
 from ..values import Value
 
 TYPE_CHECKING = False

@@ -4,18 +4,24 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+import warnings
 
 from ..errors import EngineError, InvalidSpec, MissingDependency, Refused, Unreachable
 from ..values import Value
-from .endpoint import Origin, parse_url
+from .headers import resolve, retry_after
 from .proxies import proxy_for
+from .tls import ALL, LAZY, NONE, open_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
     from typing import Any, Callable, Protocol, Union
+
+    from .endpoint import Origin
+    from .tls import Trust
 
     class Readable(Protocol):
         """What of a file an upload needs."""
@@ -28,15 +34,6 @@ if TYPE_CHECKING:
 PIECE = 1 << 18
 BUSY = (408, 429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
-
-
-class Trust(Value):
-    """Whom to believe over TLS and who we are there; paths of PEM files on this host. `ca_cert` is added to the host's own CAs."""
-
-    validate_certs: bool = True
-    ca_cert: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
 
 
 class Patience(Value):
@@ -86,8 +83,7 @@ class Reply:
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it is stored, by pieces of at most 256 KiB, each as soon as some of it is there. Broken."""
-        import urllib3.exceptions as errors
-
+        errors = _open_door().errors
         try:
             while data := self._response.read1(PIECE, decode_content=False):
                 yield data
@@ -128,7 +124,8 @@ class Transport:
         self.patience = patience or Patience()
         self._pools: dict[str, Any] = {}
         self._pid = os.getpid()
-        self._context: ssl.SSLContext | None = None
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lazy = True
 
     def ask(self, request: Request) -> Reply:
         """Carry out `request`; redirects are followed. Whatever status comes in the end is given, those that say "later" too.
@@ -183,8 +180,7 @@ class Transport:
         )
 
     def _once(self, request: Request) -> Reply:
-        import urllib3
-
+        door = _open_door()
         headers = {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers}
         if request.authorization:
             headers["Authorization"] = request.authorization
@@ -193,11 +189,14 @@ class Transport:
             headers["Content-Length"] = str(request.length)
         try:
             response = self._pool(request.origin).request(
-                request.method, request.path, body=body, headers=headers, retries=False, redirect=False, timeout=urllib3.Timeout(
+                request.method, request.path, body=body, headers=headers, retries=False, redirect=False, timeout=door.timeout(
                     connect=self.patience.connect, read=self.patience.read
                 ), preload_content=False, assert_same_host=False, decode_content=False,
             )  # fmt: skip
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (door.errors.HTTPError, OSError) as error:
+            if self._lazy and _is_distrust(error):
+                self._lazy, self._pools = False, {}
+                return self._once(request)
             raise _sentence(error, request.origin, self.patience) from None
         finally:
             if callable(request.body):
@@ -213,24 +212,28 @@ class Transport:
         return self._pools[key]
 
     def _open_pool(self, origin: Origin) -> Any:
-        urllib3 = _urllib3()
+        door = _open_door()
         if not self._trust.validate_certs:
             # The user has said so; stderr is not for repeating it.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        secure: dict[str, Any] = {"ssl_context": self._tls()} if origin.scheme == "https" else {}
+            warnings.simplefilter("ignore", door.errors.InsecureRequestWarning)
+        secure: dict[str, Any] = {"ssl_context": self._tls(origin)} if origin.scheme == "https" else {}
         proxy = proxy_for(origin, self._environment)
         if not proxy:
-            kind = urllib3.HTTPSConnectionPool if origin.scheme == "https" else urllib3.HTTPConnectionPool
+            kind = door.https if origin.scheme == "https" else door.http
             return kind(f"[{origin.host}]" if ":" in origin.host else origin.host, origin.port, maxsize=8, **secure)
         address, headers = _read_proxy(proxy)
-        manager = urllib3.ProxyManager(address, proxy_headers=headers, maxsize=8, **secure)
+        from urllib3 import ProxyManager
+
+        manager = ProxyManager(address, proxy_headers=headers, maxsize=8, **secure)
         pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
         return _Absolute(pool, origin) if origin.scheme == "http" else pool
 
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = _open_context(self._trust)
-        return self._context
+    def _tls(self, origin: Origin) -> ssl.SSLContext:
+        # Nobody's CA signs for loopback but the user's own.
+        host_cas = ALL if not self._lazy else NONE if origin.is_loopback else LAZY
+        if host_cas not in self._contexts:
+            self._contexts[host_cas] = open_context(self._trust, host_cas)
+        return self._contexts[host_cas]
 
 
 class _Absolute:
@@ -245,100 +248,80 @@ class _Absolute:
         )
 
 
+def _open_door() -> Any:
+    """The parts of urllib3 that are used here, imported once.
+
+    Empty packages stand in for urllib3 and its http2 meanwhile: their own __init__ import a quarter more, for nothing.
+    """
+    global _door
+    if _door is None:
+        there = {name: sys.modules.get(name) for name in ("urllib3", "urllib3.http2")}
+        try:
+            if not any(there.values()):
+                home = _home("urllib3")
+                for name, paths in (("urllib3", home), ("urllib3.http2", [f"{path}/http2" for path in home])):
+                    stand_in: Any = type(sys)(name)
+                    stand_in.__path__ = paths
+                    sys.modules[name] = stand_in
+            _door = _Door()
+        except ImportError:
+            raise MissingDependency(
+                "registries need the Python package urllib3 on this host: install it, or let Ansible bring the engine"
+            ) from None
+        finally:
+            if not any(there.values()):
+                for name in there:
+                    sys.modules.pop(name, None)
+    return _door
+
+
+class _Door:
+    def __init__(self) -> None:
+        import logging
+
+        from urllib3 import connectionpool, exceptions
+        from urllib3.util import timeout
+
+        # What it has to say comes to us as an exception.
+        logging.getLogger("urllib3").addHandler(logging.NullHandler())
+        self.errors: Any = exceptions
+        self.http: Any = connectionpool.HTTPConnectionPool
+        self.https: Any = connectionpool.HTTPSConnectionPool
+        self.timeout: Any = timeout.Timeout
+
+
+_door: _Door | None = None
+
+
+def _home(name: str) -> list[str]:
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, None)
+        if spec is not None and spec.submodule_search_locations:
+            return list(spec.submodule_search_locations)
+    raise ImportError(name)
+
+
 class _NoConnection(Broken):
     """Nobody answers there: a second try is enough."""
-
-
-def resolve(origin: Origin, path: str, location: str) -> tuple[Origin, str]:
-    """Where a Location header leads from there: absolute, or relative to that path (RFC 9110, 10.2.2). Refused."""
-    from urllib.parse import urljoin
-
-    try:
-        return parse_url(urljoin(f"{origin}{path}", location))
-    except ValueError as error:
-        raise Refused(f"{origin.netloc} sends us to {location[:80]!a}: {error}") from None
-
-
-def retry_after(text: str, now: float) -> float | None:
-    """The seconds to wait that a Retry-After header asks for, as a number or as a date; None when it says nothing."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    if not text:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _urllib3() -> Any:
-    try:
-        import urllib3
-    except ImportError:
-        raise MissingDependency(
-            "registries need the Python package urllib3 on this host: install it, or let Ansible bring the engine"
-        ) from None
-    return urllib3
-
-
-def _open_context(trust: Trust) -> ssl.SSLContext:
-    import ssl
-
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not trust.validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if trust.ca_cert:
-        _load("ca_cert", trust.ca_cert, lambda path: context.load_verify_locations(cafile=path))
-    if trust.client_cert:
-        if trust.client_key:
-            _load("client_key", trust.client_key, _check_readable)
-        _load(
-            "client_cert", trust.client_cert, lambda path: context.load_cert_chain(path, trust.client_key, lambda: b"")
-        )
-    elif trust.client_key:
-        raise InvalidSpec("client_key needs client_cert: give both")
-    return context
-
-
-def _check_readable(path: str) -> None:
-    with open(path, "rb"):
-        return
-
-
-def _load(option: str, path: str, load: Callable[[str], object]) -> None:
-    try:
-        load(path)
-    except OSError as error:  # ssl.SSLError is one
-        reason = (
-            os.strerror(error.errno)
-            if isinstance(error.errno, int) and not hasattr(error, "reason")
-            else "no usable PEM"
-        )
-        raise InvalidSpec(f"{option}: {path!a} can't be used: {reason}") from None
 
 
 def _read_proxy(proxy: str) -> tuple[str, dict[str, str]]:
     """The proxy's address without the user, and the headers that name the user. InvalidSpec."""
     from urllib.parse import unquote
 
-    import urllib3
+    from urllib3 import make_headers
 
     scheme, _mark, rest = proxy.partition("://")
     secret, at, place = rest.rpartition("@")
     if scheme not in ("http", "https"):
         raise InvalidSpec(f"the proxy in the environment is of the kind {scheme!a}: http and https are known")
-    return f"{scheme}://{place}", dict(urllib3.make_headers(proxy_basic_auth=unquote(secret))) if at else {}
+    return f"{scheme}://{place}", dict(make_headers(proxy_basic_auth=unquote(secret))) if at else {}
 
 
 def _sentence(error: Exception, origin: Origin, patience: Patience) -> EngineError:
     import ssl
 
-    import urllib3.exceptions as errors
+    errors = _open_door().errors
 
     where = origin.netloc
     if isinstance(error, errors.ProxyError):
@@ -358,6 +341,12 @@ def _sentence(error: Exception, origin: Origin, patience: Patience) -> EngineErr
     if isinstance(error, errors.SSLError):
         return _tls_sentence(error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error, where)
     return Broken(f"the connection to {where} broke: {_reason(error)}")
+
+
+def _is_distrust(error: Exception) -> bool:
+    import ssl
+
+    return bool(error.args) and isinstance(error.args[0], ssl.SSLCertVerificationError)
 
 
 def _tls_sentence(error: Exception, where: str) -> EngineError:

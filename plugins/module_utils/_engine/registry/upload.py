@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from ..errors import Refused
 from .client import push_scope, show
+from .headers import resolve
 from .sentences import refusal
-from .transport import BUSY, Broken, resolve
+from .transport import BUSY, Broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What headers say about when and where to ask again."""
+"""What headers say about when and where to ask again, and what TLS is told."""
 
 from __future__ import annotations
+
+import ssl
 
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec, Refused
-from ansible_collections.berth.containers.plugins.module_utils._engine.registry import transport
+from ansible_collections.berth.containers.plugins.module_utils._engine.registry import headers, tls
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.endpoint import parse_url
 
 
@@ -18,7 +20,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.registry.
     ],
 )  # fmt: skip
 def test_retry_after(text: str, seconds: float | None) -> None:
-    assert transport.retry_after(text, 10.0) == seconds
+    assert headers.retry_after(text, 10.0) == seconds
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_retry_after(text: str, seconds: float | None) -> None:
     ],
 )
 def test_locations(location: str, url: str) -> None:
-    origin, path = transport.resolve(*parse_url("https://a/v2/b"), location)
+    origin, path = headers.resolve(*parse_url("https://a/v2/b"), location)
     assert f"{origin}{path}" == url
 
 
@@ -41,7 +43,7 @@ def test_locations(location: str, url: str) -> None:
 )
 def test_no_locations(location: str) -> None:
     with pytest.raises(Refused):
-        transport.resolve(*parse_url("https://a/v2/b"), location)
+        headers.resolve(*parse_url("https://a/v2/b"), location)
 
 
 def test_tls_options_name_what_is_wrong(tmp_path: object) -> None:
@@ -52,4 +54,14 @@ def test_tls_options_name_what_is_wrong(tmp_path: object) -> None:
         {"client_key": "/etc/passwd"},
     ):
         with pytest.raises(InvalidSpec, match=next(iter(options))):
-            transport._open_context(transport.Trust(**options))
+            tls.open_context(tls.Trust(**options))
+
+
+def test_certificates_are_wanted_whichever_cas_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for host_cas in (tls.ALL, tls.LAZY, tls.NONE):
+        context = tls.open_context(tls.Trust(), host_cas)
+        assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
+    assert not tls.open_context(tls.Trust(), tls.NONE).get_ca_certs()
+    assert tls.open_context(tls.Trust(validate_certs=False)).verify_mode == ssl.CERT_NONE
