@@ -23,6 +23,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
     NotFound,
     Refused,
 )
+from ansible_collections.berth.containers.plugins.module_utils._engine.image import converge as converge_module
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.archive import names
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
@@ -398,3 +399,22 @@ run([Task(name="x", work=work)] * 2, lambda *given: None)
     while any(os.path.exists(f"/proc/{pid}") for pid in pids):
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_memory_does_not_grow_with_the_layers(paths: Paths, tmp_path: pathlib.Path) -> None:
+    layers = [member(b"big%d" % number, bytes([number]) * (100 << 20)) for number in range(2)]
+    archive = lay(Image(*layers).files(), tmp_path / "archive")
+    script = f"""
+import resource, sys
+from {converge_module.__name__} import container_image
+from {Paths.__module__} import Paths
+container_image(Paths(sys.argv[1]), {{"name": "x", "archive": sys.argv[2]}}, check=False)
+own = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")][0]
+print(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", script, paths.root, archive]
+    # A status of the process itself: what getrusage(2) says of it includes the process that it was forked from.
+    own, worker = map(int, subprocess.run(words, env=env, check=True, capture_output=True).stdout.split())
+    assert own + 2 * worker < 150 << 10
+    assert len(resolve(paths, "x").layers) == 2

@@ -243,7 +243,7 @@ def test_a_disk_without_inodes_is_told(cramped: Paths, small: str, tmp_path: pat
 
 
 def test_a_load_killed_anywhere_converges(paths: Paths, tmp_path: pathlib.Path) -> None:
-    layers = [b"".join(member(b"%d/f%d" % (at, number), os.urandom(3000)) for number in range(200)) for at in range(3)]
+    layers = [b"".join(member(b"%d/f%d" % (at, number), os.urandom(3000)) for number in range(80)) for at in range(3)]
     archive = lay(Image(*layers, member(b"0/.wh.f1")).files(), tmp_path / "archive")
     kill_at_random(paths, {"name": "base", "archive": archive}, {"name": "base", "state": "absent"})
 

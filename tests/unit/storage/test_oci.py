@@ -194,7 +194,7 @@ def index(*wanted: str) -> oci.Index:
         descriptor(
             oci.MANIFEST,
             f"sha256:{number:064x}",
-            platform=dict(zip(("os", "architecture", "variant"), name.split("/"))),
+            platform=dict(zip(("os", "architecture", "variant"), name.split("/"), strict=False)),
         )
         for number, name in enumerate(wanted)
     ]
