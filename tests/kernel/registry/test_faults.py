@@ -399,3 +399,10 @@ def test_a_ca_that_is_in_the_hosts_own_file_is_found(authority: Authority, monke
     with serving(Faulty(), authority.context()) as secure:
         secure.blobs[DIGEST] = CONTENT
         assert Asking(secure.name, plain=False).blob() == CONTENT
+
+
+def test_a_connection_that_always_breaks_is_opened_five_times(registry: Faulty) -> None:
+    registry.fault = lambda handler: handler.hang_up() or True  # type: ignore[func-returns-value]
+    with pytest.raises(Unreachable, match=r"broke: .*\(tried 5 times\)"):
+        Asking(registry.name).blob()
+    assert len(registry.asked) == 5

@@ -385,3 +385,39 @@ def test_options_that_make_no_sense(fresh: House) -> None:
         for check in (True, False):
             with pytest.raises(InvalidSpec):
                 fresh.ask("container_image", check=check, **{"name": "x", **params})
+
+
+@pytest.mark.parametrize("kind", ["lost", "busy", "forever"])
+def test_pushes_that_break_are_sent_again(base: House, kind: str) -> None:
+    tried: list[str] = []
+    with serving(Faulty()) as registry:
+
+        def fault(handler: Any) -> bool:
+            if handler.command == "POST":
+                handler.say(202, Location="/v2/x/blobs/uploads/y")
+            elif handler.command == "PUT" and "/uploads/" in handler.path:
+                body = handler.rfile.read(int(handler.headers["Content-Length"]))
+                tried.append(digest_of(body))
+                if len(tried) < 2 and kind == "busy":
+                    handler.say(503)
+                elif len(tried) < 2 and kind == "lost":
+                    registry.blobs[tried[0]] = body
+                    handler.hang_up()
+                elif kind == "forever":
+                    handler.say(507)
+                else:
+                    handler.say(201)
+            elif handler.command == "PUT":
+                handler.rfile.read(int(handler.headers["Content-Length"]))
+                handler.say(201)
+            else:
+                return False
+            return True
+
+        registry.fault = fault
+        if kind == "forever":
+            with pytest.raises(Unreachable, match="507"):
+                base.ask("container_image_push", name="base", destination=f"{registry.name}/x:1")
+            return
+        base.ask("container_image_push", name="base", destination=f"{registry.name}/x:1")
+    assert len(tried) == len(set(tried)) + (kind == "busy") == 2 + (kind == "busy")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import time
 
-from ..errors import Refused
+from ..errors import Refused, Unreachable
 from ..values import Value
 from .auth import Keys
 from .sentences import refusal
@@ -104,9 +104,9 @@ class Client:
             try:
                 data = reply.body(DOCUMENT, f"manifest {what}")
                 break
-            except Broken:
+            except Broken as error:
                 if tried == self._transport.patience.tries:
-                    raise
+                    raise Unreachable(f"registry {self.name}, {what}: {error} (tried {tried} times)") from None
         digest = _PREFIX + hashlib.sha256(data).hexdigest()
         wanted = reference if is_digest(reference) else told
         if wanted and wanted != digest:
@@ -118,7 +118,7 @@ class Client:
     def blob(self, repository: str, digest: str, size: int, *, start: int = 0) -> Iterator[bytes]:
         """The bytes of a blob of exactly `size` from `start` on, in order. After a break it goes on where it was, by Range.
 
-        The digest is for the caller to verify. Broken when five tries in a row bring too little.
+        The digest is for the caller to verify. Unreachable when five tries in a row bring too little.
         """
         done, tried = start, 0
         while True:

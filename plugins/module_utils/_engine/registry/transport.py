@@ -130,7 +130,7 @@ class Transport:
     def ask(self, request: Request) -> Reply:
         """Carry out `request`; redirects are followed. Whatever status comes in the end is given, those that say "later" too.
 
-        Unreachable after at most `tries` tries, Refused for a redirect that leads in circles or out of TLS.
+        Unreachable after at most `tries` tries, Broken after a single one, Refused for a redirect that leads in circles or out of TLS.
         """
         most = request.tries or self.patience.tries
         end = time.monotonic() + self.patience.total
@@ -142,7 +142,9 @@ class Transport:
             except Broken as error:
                 few = 2 if isinstance(error, _NoConnection) else most
                 if tried >= min(few, most) or time.monotonic() > end:
-                    raise type(error)(f"{error}{f' (tried {tried} times)' if tried > 1 else ''}") from None
+                    if most == 1:
+                        raise
+                    raise Unreachable(f"{error}{f' (tried {tried} times)' if tried > 1 else ''}") from None
                 self.pause(tried)
                 continue
             if reply.status not in BUSY or tried >= most or time.monotonic() > end:

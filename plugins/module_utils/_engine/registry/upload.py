@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..errors import Refused
+from ..errors import Refused, Unreachable
 from .client import push_scope, show
 from .headers import resolve
 from .sentences import refusal
@@ -37,7 +37,7 @@ def mount(client: Client, repository: str, digest: str, source: str) -> bool:
 def put_blob(client: Client, repository: str, digest: str, size: int, open_from: Callable[[int], Readable]) -> None:
     """Send a blob: in one piece, by chunks where that is too large for what stands before the registry.
 
-    `open_from(offset)` gives its file from there on, each time anew. Broken after five tries.
+    `open_from(offset)` gives its file from there on, each time anew. Unreachable after five tries.
     """
     for tried in range(1, _TRIES + 1):
         try:
@@ -49,11 +49,11 @@ def put_blob(client: Client, repository: str, digest: str, size: int, open_from:
                 _expect(client, reply, 201, show(repository, digest))
                 return
             reply.close()
-        except Broken:
+        except Broken as error:
             if client.has_blob(repository, digest):
                 return  # only the answer was lost
             if tried == _TRIES:
-                raise
+                raise Unreachable(f"registry {client.name}: {error}: blob {digest} did not get there") from None
         client.pause(tried)
 
 
