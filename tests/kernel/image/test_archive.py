@@ -110,6 +110,24 @@ def test_layers_come_out_as_they_do_one_after_the_other(paths: Paths, tmp_path: 
         assert tree["a"][1:5] == (0o700, 0, 0, 7 * 10**9)
 
 
+@pytest.mark.parametrize(
+    ("between", "above", "mode"),
+    [
+        (member(b"c"), b"a/b/x", 0o700),
+        (member(b".wh.a"), b"a/x", 0o755),
+        (header(b"a/", b"5") + member(b"a/.wh..wh..opq"), b"a/b/x", 0o755),
+        (member(b"a", b"a file"), b"a/x", 0o755),
+    ],
+)
+def test_what_a_layer_hides_does_not_shape_what_comes_above(
+    paths: Paths, tmp_path: pathlib.Path, between: bytes, above: bytes, mode: int
+) -> None:
+    lowest = header(b"a/", b"5", mode=0o700) + header(b"a/b/", b"5", mode=0o700) + member(b"a/b/old")
+    archive = lay(Image(lowest, between, member(above)).files(), tmp_path / "archive")
+    ask(paths, "container_image", name="x", archive=archive)
+    assert seen(paths, "x", tmp_path)[os.path.dirname(os.fsdecode(above))][1] == mode
+
+
 def test_the_manifest_and_blobs_stay_byte_for_byte(paths: Paths, tmp_path: pathlib.Path) -> None:
     files = Image(BASE, UPPER).files()
     ask(paths, "container_image", name="x", archive=lay(files, tmp_path / "archive"))

@@ -241,13 +241,13 @@ def settle(root: int, lowers: tuple[str, ...], hidden: list[tuple[int, bytes]], 
 
 
 def directory_below(lowers: tuple[str, ...], path: bytes) -> os.stat_result | None:
-    """The topmost directory at `path` in those trees; what is no directory, such as a whiteout, hides those below it."""
+    """The topmost directory at `path` in those trees; whiteouts and opaque directories hide what lies below them."""
     for lower in lowers:
         root = os.open(lower, _WALK | os.O_CLOEXEC)
         try:
             found = open_beneath(root, path, _WALK)
         except KernelError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            if error.errno in (errno.ENOTDIR, errno.ELOOP) or _is_hidden(root, path):
                 return None
             continue
         finally:
@@ -257,6 +257,26 @@ def directory_below(lowers: tuple[str, ...], path: bytes) -> os.stat_result | No
         finally:
             os.close(found)
     return None
+
+
+def _is_hidden(root: int, path: bytes) -> bool:
+    """Whether one of the directories above `path` in that tree is opaque."""
+    at = path.find(b"/")
+    while at >= 0:
+        try:
+            above = open_beneath(root, path[:at], os.O_RDONLY | os.O_DIRECTORY)
+        except KernelError:
+            return False
+        try:
+            if os.getxattr(above, _OPAQUE_XATTR) == b"y":
+                return True
+        except OSError as error:
+            if error.errno != errno.ENODATA:
+                raise
+        finally:
+            os.close(above)
+        at = path.find(b"/", at + 1)
+    return False
 
 
 def _mark_opaque(directory: int) -> None:
