@@ -3,18 +3,28 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
+import json
 import os
 import pathlib
 import random
 import shutil
 import stat
+import tarfile
 from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Damaged, EngineError
+from ansible_collections.berth.containers.plugins.module_utils._engine.errors import (
+    Damaged,
+    EngineError,
+    MissingDependency,
+)
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
+from ansible_collections.berth.containers.plugins.module_utils._engine.storage import check as checking
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask, child, container, write
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, make_tree, state
 
@@ -219,6 +229,76 @@ def test_a_damaged_blob_takes_its_tree_out_of_service(paths: Paths) -> None:
     for image in ("base", "child"):
         with pytest.raises(Damaged):
             resolve(paths, image)
+
+
+def put(directory: pathlib.Path, data: bytes, kind: str) -> dict[str, object]:
+    digits = hashlib.sha256(data).hexdigest()
+    (directory / "blobs/sha256" / digits).write_bytes(data)
+    return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digits}", "size": len(data)}
+
+
+def tar(*names: str) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as file:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(name), 1_500_000_000
+            file.addfile(member, io.BytesIO(name.encode()))
+    return target.getvalue()
+
+
+def arrived(place: pathlib.Path) -> tuple[pathlib.Path, str]:
+    """A layout of an image with two compressed layers, whiteouts in the second; the first blob's name."""
+    (place / "blobs/sha256").mkdir(parents=True)
+    tars = (
+        tar("etc/a", "usr/x/deep", "gone/f", "op/old"),
+        tar("etc/b", "gone/.wh.f", "op/.wh..wh..opq", "op/new", "usr/x/more", "new/implied/f", ".wh.none"),
+    )
+    ids = [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in tars]
+    layers = [put(place, gzip.compress(data, mtime=0), "layer.v1.tar+gzip") for data in tars]
+    rootfs = {"type": "layers", "diff_ids": ids}
+    config = put(
+        place, json.dumps({"os": "linux", "architecture": "amd64", "rootfs": rootfs}).encode(), "config.v1+json"
+    )
+    manifest = json.dumps({"schemaVersion": 2, "config": config, "layers": layers}).encode()
+    index = {"schemaVersion": 2, "manifests": [put(place, manifest, "manifest.v1+json")]}
+    (place / "index.json").write_text(json.dumps(index))
+    (place / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    return place, str(layers[0]["digest"])[7:]
+
+
+def test_compressed_layers_that_came_from_elsewhere_come_back_from_there(tmp_path: pathlib.Path) -> None:
+    source, blob = arrived(tmp_path / "layout")
+    with state(str(tmp_path / "state")) as paths:
+        ask(paths, "container_image", name="far", archive=str(source), platform="linux/amd64")
+        assert ask(paths, "system_check").result["problems"] == []
+        before = [facts(tree) for tree in resolve(paths, "far").layers]
+        for tree in resolve(paths, "far").layers:
+            (pathlib.Path(tree) / "extra").touch()
+        assert [item["kind"] for item in ask(paths, "system_check", repair=True).result["repaired"]] == ["layer"] * 2
+        assert [facts(tree) for tree in resolve(paths, "far").layers] == before
+        with open(f"{paths.blobs}/{blob}", "r+b") as file:
+            file.seek(30)
+            file.write(b"zz")
+        assert not ask(paths, "system_check", repair=True).result["ok"]
+        with pytest.raises(Damaged):
+            resolve(paths, "far")
+        assert ask(paths, "container_image", name="far", archive=str(source), platform="linux/amd64").changed
+        assert ask(paths, "system_check").result["problems"] == []
+        assert [facts(tree) for tree in resolve(paths, "far").layers] == before
+
+
+def test_a_compression_that_this_host_can_not_read_is_no_damage(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(*_words: object) -> None:
+        raise MissingDependency("this needs zstd")
+
+    monkeypatch.setattr(checking, "unpacked", unable)
+    found = ask(paths, "system_check", repair=True)
+    assert (found.changed, found.result["problems"], len(found.warnings)) == (False, [], 2)
+    largest = max(os.listdir(paths.blobs), key=lambda name: os.path.getsize(f"{paths.blobs}/{name}"))
+    with open(f"{paths.blobs}/{largest}", "r+b") as file:
+        file.write(b"damage")
+    assert ask(paths, "system_check").result["problems"]
 
 
 def test_an_index_that_is_none(paths: Paths) -> None:

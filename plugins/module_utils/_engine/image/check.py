@@ -50,6 +50,7 @@ class Survey(Value):
     blobs: int
     layers: int
     size: int
+    unread: tuple[str, ...] = ()
 
 
 def system_check(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
@@ -78,6 +79,7 @@ def system_check(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer
         before={"problems": described},
         after={"problems": [] if changed else described},
         result=result,
+        warnings=survey.unread,
     )
 
 
@@ -91,7 +93,9 @@ def look(paths: Paths) -> Survey:
         still = {item["digest"] for item in _index_or_none(paths) or []}
         gone = looker.digests - still
         problems = [item for item in problems if not (item.images and gone and looker.only_in(item, gone))]
-    return Survey(problems=tuple(problems), blobs=looker.blobs, layers=looker.layers, size=looker.size)
+    return Survey(
+        problems=tuple(problems), blobs=looker.blobs, layers=looker.layers, size=looker.size, unread=tuple(looker.unread)
+    )  # fmt: skip
 
 
 def _index_or_none(paths: Paths) -> list[Descriptor] | None:
@@ -105,6 +109,7 @@ class _Looker:
     def __init__(self, paths: Paths) -> None:
         self.problems: list[Problem] = []
         self.digests: set[str] = set()
+        self.unread: list[str] = []
         self.blobs = self.layers = self.size = 0
         self._paths = paths
         self._names: dict[str, list[str]] = {}
@@ -225,6 +230,8 @@ class _Looker:
         if there != trees and os.path.isdir(f"{home}/diff"):
             # What a layer looks like hangs on those below: they come first, and a second look tells about this one.
             found = found.replace(tree="")
+        if found.unread:
+            self.unread.append(f"layer {chain_id} was not compared with its blob: {found.unread}")
         if self._seen.setdefault(blob, found.blob) == found.blob and not found.blob:
             self.blobs += 1
             self.size += os.lstat(path).st_size

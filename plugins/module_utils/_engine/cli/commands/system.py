@@ -69,7 +69,10 @@ def _row(kind: str, name: str, item: dict[str, Any]) -> tuple[str, ...]:
 def _check(paths: Paths, given: Given, *, as_json: bool) -> int:
     from ...image.check import system_check
 
-    found = system_check(paths, {"repair": given.flag("repair")}, check=False).result
+    answer = system_check(paths, {"repair": given.flag("repair")}, check=False)
+    found = answer.result
+    for warning in answer.warnings:
+        say.error(warning)
     if as_json:
         say.json_document(found)
     else:
