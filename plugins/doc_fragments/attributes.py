@@ -77,3 +77,45 @@ requirements:
 notes:
   - The first task that touches a host sends the engine there, some 700 KiB. Later ones find it by its digest.
 """
+
+    # A module that may speak with a registry.
+    ACCESS = r"""
+options:
+  authfile:
+    description:
+      - The file with the credentials for registries on the host, as Docker, Podman and skopeo write and read it.
+      - C($DOCKER_CONFIG/config.json) by default, else C(~/.docker/config.json).
+    type: path
+  validate_certs:
+    description: Whether the registry must show a certificate that the host, or O(ca_cert), vouches for.
+    type: bool
+    default: true
+  ca_cert:
+    description: A file on the host with certificates of authorities that are believed beside the host's own, in PEM format.
+    type: path
+  client_cert:
+    description: A file on the host with the certificate to show to the registry, in PEM format. The key may be in it, too.
+    type: path
+  client_key:
+    description: A file on the host with the key for O(client_cert), in PEM format and without a passphrase.
+    type: path
+  plain_http:
+    description:
+      - Whether to speak HTTP without TLS. What goes over the net can then be read and changed by others.
+      - A registry on the host itself, by a loopback address, needs no such permission.
+    type: bool
+    default: false
+"""
+
+    # A module that may need credentials besides.
+    CREDENTIALS = r"""
+options:
+  registry_username:
+    description:
+      - Who is known to the registry. O(authfile) is asked by default.
+      - Sent to the registry that the image's name says, and never to another one.
+    type: str
+  registry_password:
+    description: The password or token of O(registry_username).
+    type: str
+"""

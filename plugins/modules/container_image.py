@@ -7,23 +7,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: container_image
-short_description: Make images of directories and archives
+short_description: Pull images, or make them of directories and archives
 version_added: 0.1.0
 author:
   - The berth.containers authors (@berth)
 description:
-  - Makes an image from a directory, from a tar or from what the collection has in itself, and removes images.
+  - Pulls an image from the registry that its name says, loads it from an archive, or makes it from a directory, from a tar or
+    with a program of the host. Removes images.
   - The store is an OCI image layout. The same input gives the same digest on every host.
   - An image of which nothing differs is left as it is.
+  - Whatever comes is verified against its digests before it is an image.
 options:
   name:
     description:
       - What the image is called, such as V(base) or V(registry.example.org/team/base:1.2). The tag is C(latest) by default.
+      - With none of O(rootfs), O(bootstrap) and O(archive), an image that is not there is pulled. A name that begins with no
+        host is one of C(docker.io) then. With a digest, as in V(base@sha256:...), it is that image or none.
     type: str
     required: true
   state:
     description:
-      - V(present) makes the image, or makes it anew if its content or its settings differ.
+      - V(present) pulls or makes the image, or makes it anew if its content or its settings differ.
       - V(absent) removes the name, and what only this name held. An image that a container uses is kept, with an error.
     type: str
     choices: [absent, present]
@@ -47,10 +51,64 @@ options:
     type: str
   bootstrap:
     description:
-      - The content, from what is at hand without a network.
-      - V(busybox) is the host's static C(busybox) with a few files, some 2 MB. Debian has it in the package C(busybox-static).
+      - The content, made by what is on the host.
+      - V(busybox) is the host's static C(busybox) with a few files, some 2 MB, without a network. Debian has it in the package
+        C(busybox-static).
+      - V(debootstrap) is a Debian that the host's program C(debootstrap) makes of O(suite), O(mirror), O(packages) and
+        O(variant). It is made again when one of them differs, or with O(force), and not because the archive moved on.
     type: str
-    choices: [busybox]
+    choices: [busybox, debootstrap]
+  suite:
+    description: For O(bootstrap=debootstrap), the release, such as V(trixie).
+    type: str
+  mirror:
+    description: For O(bootstrap=debootstrap), the URL of the archive. The program has one of its own.
+    type: str
+  packages:
+    description: For O(bootstrap=debootstrap), packages to install besides.
+    type: list
+    elements: str
+  variant:
+    description: For O(bootstrap=debootstrap), which packages it begins with. V(minbase) by default.
+    type: str
+    choices: [minbase, buildd, fakechroot, standard]
+  archive:
+    description:
+      - A file or directory on the host with the image. An OCI image layout or what C(docker save) writes, as a C(tar) that may
+        be compressed, or an OCI image layout as a directory.
+      - Any other tar is taken for O(rootfs).
+    type: path
+  archive_reference:
+    description:
+      - Which of several images in O(archive) is meant, by its name there or by its digest.
+      - The one called O(name) by default, or the only one.
+    type: str
+  pull:
+    description:
+      - When the registry is asked. V(missing) asks it if the image is not there, V(always) asks whether it has another
+        image under that name now, and V(never) does not.
+      - In check mode it is asked, too, but for documents only.
+    type: str
+    choices: [always, missing, never]
+    default: missing
+  platform:
+    description:
+      - Which image of several, as in V(linux/arm64) or V(linux/arm/v7). The host's own by default.
+    type: str
+  mirrors:
+    description:
+      - Hosts or URLs that are asked before the registry itself, in this order. One that can't help is passed over with a warning.
+      - They get the credentials that O(authfile) has for them, and no others.
+    type: list
+    elements: str
+  max_unpacked_size:
+    description:
+      - How much content is taken at most, such as V(4G). More is refused.
+      - 64 GiB by default, and not more than a thousand times what came.
+    type: str
+  max_entries:
+    description: How many files are taken at most. Two million by default.
+    type: int
   command:
     description:
       - What containers of the image run by default, as a list, or as a string that is split like a shell would.
@@ -88,11 +146,16 @@ options:
     default: false
 extends_documentation_fragment:
   - berth.containers.attributes
+  - berth.containers.attributes.access
+  - berth.containers.attributes.credentials
   - berth.containers.attributes.engine
 seealso:
   - module: berth.containers.container
   - module: berth.containers.container_commit
+  - module: berth.containers.container_image_export
   - module: berth.containers.container_image_info
+  - module: berth.containers.container_image_push
+  - module: berth.containers.container_registry_login
 """
 
 EXAMPLES = r"""
@@ -118,11 +181,33 @@ EXAMPLES = r"""
       team: web
     exposed_ports: ["80"]
 
-- name: Remove both
+- name: An image from a registry
+  berth.containers.container_image:
+    name: registry.example.org/team/base:1.2
+    registry_username: alice
+    registry_password: "{{ registry_password }}"
+
+- name: Write an image to a file
+  berth.containers.container_image_export:
+    name: site:1
+    path: /var/tmp/site.tar
+
+- name: An image from a file
+  berth.containers.container_image:
+    name: site:2
+    archive: /var/tmp/site.tar
+
+- name: Remove them
   berth.containers.container_image:
     name: "{{ item }}"
     state: absent
-  loop: [base, "site:1"]
+  loop: [base, "site:1", "site:2", "registry.example.org/team/base:1.2"]
+
+- name: Remove what they were made of
+  ansible.builtin.file:
+    path: "{{ item }}"
+    state: absent
+  loop: [/var/tmp/site, /var/tmp/site.tar]
 """
 
 RETURN = r"""
@@ -147,7 +232,8 @@ image:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._ansible.image_options import IMAGE
+from ..module_utils._ansible.image_options import IMAGE, RULES
+from ..module_utils._ansible.registry_options import CREDENTIALS, TOGETHER
 from ..module_utils._ansible.request import ENGINE, answer
 from ..module_utils._ansible.upload import receive
 
@@ -155,10 +241,10 @@ from ..module_utils._ansible.upload import receive
 def main() -> None:
     """One request, one answer."""
     module = AnsibleModule(
-        argument_spec={**IMAGE, **ENGINE},
-        mutually_exclusive=[("rootfs", "bootstrap")],
-        required_by={"checksum": "rootfs"},
+        argument_spec={**IMAGE, **CREDENTIALS, **ENGINE},
+        required_together=TOGETHER,
         supports_check_mode=True,
+        **RULES,
     )
     receive(module)
     answer(module, "container_image")

@@ -18,7 +18,9 @@ description:
 options:
   images:
     description:
-      - Images, each with the options of M(berth.containers.container_image) but O(ignore:root) and O(ignore:remote_src).
+      - Images, each with the options of M(berth.containers.container_image) but O(ignore:root), O(ignore:remote_src),
+        O(ignore:source_host), O(ignore:registry_username) and O(ignore:registry_password).
+      - For a registry that wants credentials, use M(berth.containers.container_registry_login) before.
     type: list
     elements: dict
     default: []
@@ -102,22 +104,25 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._ansible.container_options import CONTAINER
-from ..module_utils._ansible.image_options import IMAGE
+from ..module_utils._ansible.image_options import IMAGE, RULES
 from ..module_utils._ansible.request import ENGINE, answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LISTS = {"images": IMAGE, "containers": CONTAINER}
+LISTS: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any]]] = {
+    "images": (IMAGE, RULES),
+    "containers": (CONTAINER, {}),
+}
 
 
 def normalised(module: AnsibleModule) -> dict[str, list[dict[str, Any]]]:
     """Both lists as the modules of one image and one container would have read them: aliases, types, defaults."""
     lists: dict[str, list[dict[str, Any]]] = {}
     faults: list[str] = []
-    for kind, options in LISTS.items():
-        validator = ArgumentSpecValidator(options)
+    for kind, (options, rules) in LISTS.items():
+        validator = ArgumentSpecValidator(options, **rules)
         lists[kind] = []
         for place, entry in enumerate(module.params[kind]):
             outcome = validator.validate(entry)

@@ -65,7 +65,7 @@ def test_all_faults_are_told_in_order() -> None:
         "containers[10].memory: 'lots' is not a size: a number and a unit, such as 64M or 1.5G",
         "containers[10].ports[1]: 'eighty' is not a port to publish, such as 8080:80, 127.0.0.1:8080:80 or 53:53/udp",
         "containers[12]: 'just a name' is not of type 'object'",
-        "images[0].bootstrap: 'windows' is not one of ['busybox']",
+        "images[0].bootstrap: 'windows' is not one of ['busybox', 'debootstrap']",
         "images[1]: name is missing",
         "images[2].rootfs: 'relative' is not an absolute path",
         "containers[11].name: 'c2' is the name of containers[2] already",
@@ -77,9 +77,18 @@ def test_a_document_of_another_shape_is_told_too(document: object) -> None:
     assert len(violations("environment", document)) == 1
 
 
-def test_rootfs_and_bootstrap_are_rivals() -> None:
-    document = {"images": [{"name": "a", "bootstrap": "busybox", "rootfs": "/r"}]}
-    assert violations("environment", document) == ["images[0]: it has both rootfs and bootstrap: leave one of them out"]
+@pytest.mark.parametrize("rivals", [("rootfs", "bootstrap"), ("rootfs", "archive"), ("bootstrap", "archive")])
+def test_an_image_has_one_origin(rivals: tuple[str, str]) -> None:
+    origins = {"rootfs": "/r", "bootstrap": "busybox", "archive": "/a.tar"}
+    document = {"images": [{"name": "a", **{name: origins[name] for name in rivals}}]}
+    assert violations("environment", document) == [
+        f"images[0]: it has both {' and '.join(rivals)}: leave one of them out"
+    ]
+
+
+def test_no_password_is_taken_or_shown() -> None:
+    (line,) = violations("environment", {"images": [{"name": "a", "registry_password": "secret"}]})
+    assert line == "images[0]: unknown option 'registry_password'"
 
 
 def test_a_hostile_value_is_shown_plainly_and_shortly() -> None:
