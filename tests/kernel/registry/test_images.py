@@ -421,3 +421,22 @@ def test_pushes_that_break_are_sent_again(base: House, kind: str) -> None:
             return
         base.ask("container_image_push", name="base", destination=f"{registry.name}/x:1")
     assert len(tried) == len(set(tried)) + (kind == "busy") == 2 + (kind == "busy")
+
+
+def test_a_mirror_is_never_shown_the_registrys_password(fresh: House) -> None:
+    image = an_image(b"secret")
+    with serving(Faulty()) as mirror, serving(Faulty()) as own:
+        own.hold(image)
+        mirror.hold(image)
+        mirror.wants, mirror.challenge = lambda _unused: False, 'Basic realm="give"'
+        made = fresh.ask("container_image", name=f"{own.name}/x:1", mirrors=[mirror.name], **LOGIN)
+        assert made.changed and "was passed over" in made.warnings[0]
+        assert mirror.asked and not [one for one in mirror.asked if "authorization" in one.headers]
+        # What the auth file has for the mirror itself is for it.
+        mirror.wants = lambda given: given.startswith("Basic ")
+        who = {"registry": mirror.name, "username": "reader", "password": "x"}
+        fresh.ask("container_registry_login", **who)
+        fresh.ask("container_image", name=f"{own.name}/x:1", state="absent")
+        asked = len(own.asked)
+        assert fresh.ask("container_image", name=f"{own.name}/x:1", mirrors=[mirror.name], **LOGIN).changed
+        assert len(own.asked) == asked
