@@ -176,8 +176,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def say(
         self, status: int, body: bytes = b"", *, length: int | None = None, cut: int | None = None, **headers: str
-    ) -> None:
-        """An answer; `length` is what it claims, and after `cut` bytes the connection breaks."""
+    ) -> bool:
+        """An answer; `length` is what it claims, and after `cut` bytes the connection breaks. True, for faults to return."""
         self.send_response(status)
         for name, text in headers.items():
             self.send_header(name.replace("_", "-"), text)
@@ -187,11 +187,13 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body if cut is None else body[:cut])
         if cut is not None:
             self.hang_up()
+        return True
 
-    def hang_up(self) -> None:
+    def hang_up(self) -> bool:
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
+        return True
 
     def log_message(self, *_unused: object) -> None:
         return

@@ -250,6 +250,9 @@ class _Absolute:
         )
 
 
+_door: _Door | None = None
+
+
 def _open_door() -> Any:
     """The parts of urllib3 that are used here, imported once.
 
@@ -290,9 +293,6 @@ class _Door:
         self.http: Any = connectionpool.HTTPConnectionPool
         self.https: Any = connectionpool.HTTPSConnectionPool
         self.timeout: Any = timeout.Timeout
-
-
-_door: _Door | None = None
 
 
 def _home(name: str) -> list[str]:
