@@ -52,7 +52,10 @@ class Staging:
     def _claim(self, name: str) -> None:
         path = f"{self._above}/{name}"
         os.mkdir(path, 0o700)
-        descriptor = os.open(path, _DIRECTORY)
+        try:
+            descriptor = os.open(path, _DIRECTORY)
+        except FileNotFoundError:
+            return  # a sweeper was quicker
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # A sweeper may have come between mkdir and flock; then this is no longer that directory.
