@@ -28,6 +28,10 @@ class ActionModule(DeliveringAction):
             _check_environment(arguments)
             if boolean(arguments.get("validate_only", False), strict=False):
                 return {**result, "changed": False}
+        if kind == "container_image" and arguments.get("source_host") and arguments.get("state") != "absent":
+            from ..plugin_utils.source_host import copy_image
+
+            return {**result, **copy_image(self, module, arguments, host)}
         if (
             kind == "container_image"
             and arguments.get("rootfs")

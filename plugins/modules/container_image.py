@@ -21,8 +21,8 @@ options:
   name:
     description:
       - What the image is called, such as V(base) or V(registry.example.org/team/base:1.2). The tag is C(latest) by default.
-      - With none of O(rootfs), O(bootstrap) and O(archive), an image that is not there is pulled. A name that begins with no
-        host is one of C(docker.io) then. With a digest, as in V(base@sha256:...), it is that image or none.
+      - With none of O(rootfs), O(bootstrap), O(archive) and O(source_host), an image that is not there is pulled. A name that
+        begins with no host is one of C(docker.io) then. With a digest, as in V(base@sha256:...), it is that image or none.
     type: str
     required: true
   state:
@@ -91,6 +91,16 @@ options:
     type: str
     choices: [always, missing, never]
     default: missing
+  source_host:
+    description:
+      - Another host of the inventory that has the image. It is copied from there by way of the controller, with the connections
+        that Ansible has to both. Only those of its layers go that this host lacks.
+      - Needs root on both. On the way the layers are temporary files of the source, the controller and this host.
+      - Nobody asks a registry. The host must have the image under O(name).
+    type: str
+  source_root:
+    description: Where the engine of O(source_host) keeps its state. O(root) by default.
+    type: path
   platform:
     description:
       - Which image of several, as in V(linux/arm64) or V(linux/arm/v7). The host's own by default.
@@ -232,20 +242,38 @@ image:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._ansible.image_options import IMAGE, RULES
+from ..module_utils._ansible.image_options import IMAGE, RULES, SOURCE
 from ..module_utils._ansible.registry_options import CREDENTIALS, TOGETHER
-from ..module_utils._ansible.request import ENGINE, answer
+from ..module_utils._ansible.request import ENGINE, answer, ask, finish
 from ..module_utils._ansible.upload import receive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def copy(module: AnsibleModule) -> NoReturn:
+    """Make the image of what the action plugin brought from the other host; end with blobs_missing if that has to bring more."""
+    params = {key.lstrip("_"): value for key, value in module.params.items()}
+    reply = ask(module, "container_image_receive", params)
+    missing = reply["result"].pop("missing")
+    if missing and not module.check_mode:
+        module.fail_json(
+            msg=f"{len(missing)} layers have to come from {params['source_host']} yet", blobs_missing=missing
+        )
+    finish(module, reply)
 
 
 def main() -> None:
     """One request, one answer."""
     module = AnsibleModule(
-        argument_spec={**IMAGE, **CREDENTIALS, **ENGINE},
+        argument_spec={**IMAGE, **CREDENTIALS, **SOURCE, **ENGINE},
         required_together=TOGETHER,
         supports_check_mode=True,
         **RULES,
     )
+    if module.params["source_host"] and module.params["state"] == "present":
+        copy(module)
     receive(module)
     answer(module, "container_image")
 

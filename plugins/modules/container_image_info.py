@@ -20,6 +20,10 @@ options:
       - One that is not there is left out of the answer, without an error.
     type: list
     elements: str
+  documents:
+    description: Whether to give the manifest and the config of each image, too, as they are stored.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - berth.containers.attributes.info
   - berth.containers.attributes.engine
@@ -59,17 +63,22 @@ images:
       created: "2026-01-01T00:00:00Z"
       added: "2026-11-24T07:50:22Z"
       labels: {}
+    contains:
+      documents:
+        description: The texts C(manifest) and C(config), and the manifest's C(media_type).
+        returned: with O(documents=true)
+        type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._ansible.info_options import INFO
+from ..module_utils._ansible.info_options import IMAGE_INFO
 from ..module_utils._ansible.request import ENGINE, answer
 
 
 def main() -> None:
     """One request, one answer."""
-    module = AnsibleModule(argument_spec={**INFO, **ENGINE}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**IMAGE_INFO, **ENGINE}, supports_check_mode=True)
     answer(module, "container_image_info")
 
 

@@ -172,3 +172,23 @@ def test_a_directory_of_the_controller_arrives_once(ansible: Ansible, server: Se
     assert send() == (False, False)
     (source / "srv/index.html").write_text("changed\n")
     assert send() == (True, True)
+
+
+@pytest.mark.parametrize("pipelining", ["false", "true"])
+def test_an_image_of_another_host(ansible: Ansible, server: Server, tmp_path: pathlib.Path, pipelining: str) -> None:
+    """Both are reached as a user who becomes root: the archive is root's on one side, and that user's on the other."""
+    state = {"web1": str(tmp_path / "web1"), "web2": str(tmp_path / "web2")}
+    host = server.host(USER, ansible_become=True, ansible_become_method="su")
+    inventory = ansible.inventory(dict.fromkeys(state, host))
+    make = {"name": "app", "bootstrap": "busybox", "root": state["web1"]}
+    copy = {"name": "app", "source_host": "web1", "source_root": state["web1"], "root": state["web2"]}
+    plays = [
+        {"hosts": name, "gather_facts": False, "tasks": [{"name": name, "berth.containers.container_image": options}]}
+        for name, options in (("web1", make), ("web2", copy))
+    ]
+    own = {**ENVIRONMENT, "ANSIBLE_PIPELINING": pipelining}
+    run = ansible.play([], playbook=plays, inventory=inventory, environment=own).ok()
+    assert run.changed == ["web1", "web2"]
+    assert run["web1"]["image"]["digest"] == run["web2"]["image"]["digest"]
+    assert ansible.play([], playbook=plays, inventory=inventory, environment=own).ok().changed == []
+    assert list((server.home / "guest").glob(".ansible/tmp/*")) == []

@@ -8,3 +8,4 @@ if TYPE_CHECKING:
     from typing import Any
 
 INFO: dict[str, dict[str, Any]] = {"name": {"type": "list", "elements": "str"}}
+IMAGE_INFO: dict[str, dict[str, Any]] = {**INFO, "documents": {"type": "bool", "default": False}}

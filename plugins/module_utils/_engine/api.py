@@ -26,6 +26,7 @@ VERBS = {
     "container_image_export": ("image.export", "container_image_export"),
     "container_image_info": ("image.info", "container_image_info"),
     "container_image_push": ("image.push", "container_image_push"),
+    "container_image_receive": ("image.receive", "container_image_receive"),
     "container_registry_login": ("image.login", "container_registry_login"),
     "container_image_tag": ("image.tag", "container_image_tag"),
     "container_image_dedupe": ("container.dedupe", "container_image_dedupe"),

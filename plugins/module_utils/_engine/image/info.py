@@ -6,18 +6,23 @@ from __future__ import annotations
 from ..answer import Answer
 from ..errors import InvalidSpec
 from ..storage import layout
+from ..storage.blobs import read
 from .facts import describe
-from .resolve import find
+from .resolve import find, read_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from ..paths import Paths
+    from ..storage.layout import Descriptor
 
 
 def container_image_info(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
-    """`name`: one name or a list, None for all. The result's `images` lacks the names that are not there."""
+    """`name`: one name or a list, None for all. The result's `images` lacks the names that are not there.
+
+    With `documents` each has its media_type, manifest and config as they are stored, as texts.
+    """
     names = params.get("name")
     if isinstance(names, str):
         names = [names]
@@ -28,4 +33,16 @@ def container_image_info(paths: Paths, params: dict[str, Any], *, check: bool) -
         if names is not None:
             found = [find(paths, descriptors, name) for name in names]
             descriptors = [item for at, item in enumerate(found) if item is not None and item not in found[:at]]
-        return Answer(result={"images": [describe(paths, item) for item in descriptors]})
+        more = _documents if params.get("documents") else _nothing
+        return Answer(result={"images": [{**describe(paths, item), **more(paths, item)} for item in descriptors]})
+
+
+def _nothing(paths: Paths, item: Descriptor) -> dict[str, Any]:
+    del paths, item
+    return {}
+
+
+def _documents(paths: Paths, item: Descriptor) -> dict[str, Any]:
+    config = read_document(paths, item["digest"])["config"]["digest"]
+    texts = {"manifest": read(paths, item["digest"]).decode(), "config": read(paths, config).decode()}
+    return {"documents": {"media_type": item.get("mediaType") or layout.MANIFEST, **texts}}

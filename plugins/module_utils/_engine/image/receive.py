@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb container_image_receive: an image that another host's engine describes, with the layers that this one lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .. import jsontext
+from ..answer import Answer
+from ..errors import InvalidSpec, NotFound
+from ..storage import collect, oci
+from ..storage.blobs import path_of
+from ..storage.digests import sha256
+from ..values import Value
+from .add import name_lock
+from .archive import Layout, open_members
+from .arrive import arrive
+from .converge import read_spec
+from .reference import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..paths import Paths
+    from ..storage.oci import Descriptor
+
+
+class Offer(Value):
+    """What the other host says of its image: the manifest and the config, byte for byte."""
+
+    manifest: bytes
+    media_type: str
+    config: bytes
+
+
+def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+    """Let the image in `documents` (JSON text: media_type, manifest, config) be called `name`; `archive` has its other parts.
+
+    The result: image, and missing: digests of the blobs to bring. With any missing and no `archive` nothing is done, also
+    without `check`; then the answer is what will be done, as it is with `check`.
+    """
+    spec, offer, archive = (
+        read_spec({**params, "archive": None}),
+        read_offer(params.get("documents")),
+        params.get("archive"),
+    )
+    reference = parse(spec.name)
+    if reference.digest not in ("", sha256(offer.manifest)):
+        raise NotFound(f"image {spec.name} is not there: its name has {sha256(offer.manifest)} now")
+    if not check:
+        paths.prepare()
+        collect.recover(paths)
+    source = {"key": f"host:{params.get('source_host') or ''}"}
+    with contextlib.ExitStack() as held:
+        if os.path.isdir(paths.locks):
+            held.enter_context(name_lock(paths, reference.name))
+        provider = _Provider(offer, None)
+        answer = arrive(
+            paths,
+            reference.name,
+            provider,
+            offer.manifest,
+            offer.media_type,
+            source=source,
+            check=True,
+            limits=spec.limits,
+        )
+        missing = _missing(paths, offer) if answer.changed else []
+        if check or not answer.changed or (missing and not archive):
+            return answer.replace(result={**answer.result, "missing": missing})
+        if archive:
+            files, _unused = held.enter_context(open_members(paths, str(archive), spec.limits))
+            provider = _Provider(offer, Layout(files) if files else None)
+        answer = arrive(
+            paths, reference.name, provider, offer.manifest, offer.media_type, source=source, check=False, limits=spec.limits,
+            what="load",
+        )  # fmt: skip
+        return answer.replace(result={**answer.result, "missing": []})
+
+
+def read_offer(text: object) -> Offer:
+    """InvalidSpec for what is none."""
+    try:
+        found = jsontext.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    names = ("media_type", "manifest", "config")
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
+        raise InvalidSpec("documents: this is no description of an image by another engine")
+    media_type, manifest, config = (found[name] for name in names)
+    try:
+        return Offer(manifest=manifest.encode(), media_type=media_type, config=config.encode())
+    except UnicodeEncodeError:
+        raise InvalidSpec("documents: there are characters in it that are none") from None
+
+
+def _missing(paths: Paths, offer: Offer) -> list[str]:
+    manifest = oci.read_manifest(offer.manifest, offer.media_type, "the manifest")
+    layers = manifest.layers if isinstance(manifest, oci.Manifest) else ()
+    return sorted({layer.digest for layer in layers if not os.path.isfile(path_of(paths, layer.digest))})
+
+
+class _Provider:
+    """The documents at hand, and the blobs out of an archive that has what was missing."""
+
+    def __init__(self, offer: Offer, files: Layout | None) -> None:
+        self._offer, self._files = offer, files
+
+    def document(self, descriptor: Descriptor) -> bytes:
+        if descriptor.digest != sha256(self._offer.config):
+            raise InvalidSpec(f"documents: {descriptor.digest} is not among them")
+        return self._offer.config
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        if self._files is None:
+            raise NotFound(f"blob {descriptor.digest} was removed meanwhile: try again")
+        return self._files.blob(descriptor)
