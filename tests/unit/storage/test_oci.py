@@ -216,13 +216,13 @@ def index(*wanted: str) -> oci.Index:
     ],
 )
 def test_the_nearest_platform_is_chosen(there: tuple[str, ...], wanted: str, number: int) -> None:
-    assert oci.choose(index(*there), wanted).digest == f"sha256:{number:064x}"
+    assert platforms.choose(index(*there), wanted).digest == f"sha256:{number:064x}"
 
 
 @pytest.mark.parametrize(("there", "wanted"), [(("linux/arm/v7",), "linux/arm/v6"), (("linux/amd64",), "linux/s390x")])
 def test_a_platform_that_is_not_there_is_named(there: tuple[str, ...], wanted: str) -> None:
     with pytest.raises(NotFound, match=there[0]):
-        oci.choose(index(*there), wanted)
+        platforms.choose(index(*there), wanted)
 
 
 @pytest.mark.parametrize("text", ["", "linux/", "/amd64", "a/b/c/d", "linux/amd 64"])

@@ -99,6 +99,6 @@ class Bars:
         if event.state != RUNNING or not event.total:
             return f"{ident}: {_WORDS[event.state]} {showing.size(event.total or event.done)}"
         filled = _BAR * min(event.done, event.total) // event.total
-        bar = f"{'=' * filled}{'>' if filled < _BAR else ''}".ljust(_BAR)
+        gauge = f"{'=' * filled}{'>' if filled < _BAR else ''}".ljust(_BAR)
         speed = event.done / max(now - self._begun[event.digest], 0.05)
-        return f"{ident}: [{bar}] {showing.size(event.done)}/{showing.size(event.total)} {showing.size(int(speed))}/s"
+        return f"{ident}: [{gauge}] {showing.size(event.done)}/{showing.size(event.total)} {showing.size(int(speed))}/s"

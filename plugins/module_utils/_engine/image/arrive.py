@@ -94,7 +94,7 @@ def resolve(provider: Provider, data: bytes, media_type: str, platform: str | No
         seen.add(sha256(data))
         if len(seen) > _DEPTH:
             raise Refused(f"{name} is an index of indexes more than {_DEPTH} deep")
-        chosen = oci.choose(found, platform)
+        chosen = platforms.choose(found, platform)
         if chosen.digest in seen:
             raise Refused(f"{name} is an index that leads back to itself")
         data = _document(provider, chosen)

@@ -11,7 +11,6 @@ from ..values import Value
 from . import documents
 from .digests import is_digest
 from .limits import DOCUMENT, LAYERS
-from .platforms import choose as choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
