@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import pathlib
@@ -49,18 +50,15 @@ def test_what_is_no_record(tmp_path: pathlib.Path, text: str) -> None:
         read_record(str(tmp_path / "r"))
 
 
-def test_every_turned_bit_of_a_record_is_found_or_harmless(tmp_path: pathlib.Path) -> None:
+def test_every_turned_bit_of_a_record_is_found(tmp_path: pathlib.Path) -> None:
     fields = {"image": "base:latest", "memory": 64, "labels": {"a": "b"}}
     path = tmp_path / "r"
     write_record(str(path), fields)
     data = path.read_bytes()
-    for at in range(len(data)):
-        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
-        try:
-            found = read_record(str(path))
-        except Damaged:
-            continue
-        assert {key: value for key, value in found.items() if key in fields} == fields, data[at:]
+    for at, bit in itertools.product(range(len(data) - 1), range(8)):  # the last is the line's end
+        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :])
+        with pytest.raises(Damaged):
+            read_record(str(path))
 
 
 def test_a_record_of_before_there_were_seals(tmp_path: pathlib.Path) -> None:
