@@ -63,11 +63,11 @@ images:
       created: "2026-01-01T00:00:00Z"
       added: "2026-11-24T07:50:22Z"
       labels: {}
-    contains:
-      documents:
-        description: The texts C(manifest) and C(config), and the manifest's C(media_type).
-        returned: with O(documents=true)
-        type: dict
+  contains:
+    documents:
+      description: The texts C(manifest) and C(config), and the manifest's C(media_type).
+      returned: with O(documents=true)
+      type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
