@@ -16,7 +16,6 @@ import pexpect
 import pyroute2
 import pytest
 import urllib3
-import urllib3
 
 from ansible_collections.berth.containers.plugins.module_utils._engine import errors
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
