@@ -101,6 +101,9 @@ options:
   source_root:
     description: Where the engine of O(source_host) keeps its state. O(root) by default.
     type: path
+  documents:
+    description: What O(source_host) says of the image. The action plugin fills it in.
+    type: str
   platform:
     description:
       - Which image of several, as in V(linux/arm64) or V(linux/arm/v7). The host's own by default.
@@ -254,12 +257,13 @@ if TYPE_CHECKING:
 
 def copy(module: AnsibleModule) -> NoReturn:
     """Make the image of what the action plugin brought from the other host; end with blobs_missing if that has to bring more."""
-    params = {key.lstrip("_"): value for key, value in module.params.items()}
-    reply = ask(module, "container_image_receive", params)
+    if not module.params["documents"]:
+        module.fail_json(msg="source_host is the action plugin's to read: it asks that host")
+    reply = ask(module, "container_image_receive")
     missing = reply["result"].pop("missing")
     if missing and not module.check_mode:
         module.fail_json(
-            msg=f"{len(missing)} layers have to come from {params['source_host']} yet", blobs_missing=missing
+            msg=f"{len(missing)} layers have to come from {module.params['source_host']} yet", blobs_missing=missing
         )
     finish(module, reply)
 

@@ -32,7 +32,7 @@ def copy_image(
     _check(target, arguments)
     with opened(target, str(arguments["source_host"]), task_vars) as source:
         offer = source.offer(arguments)
-        asked = {**arguments, "_documents": json.dumps(offer)}
+        asked = {**arguments, "documents": json.dumps(offer)}
         result = target.run_delivered(module, asked, task_vars)
         missing = result.get("blobs_missing")
         if not missing:

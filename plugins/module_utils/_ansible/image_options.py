@@ -48,9 +48,9 @@ RULES: dict[str, Any] = {
     "required_if": [("bootstrap", "debootstrap", ("suite",))],
 }
 
-# What only the action plugin can do. `_documents` is what the source says of the image, as JSON; it belongs into no log.
+# What only the action plugin can do. `documents` is what the source says of the image, as JSON; it belongs into no log.
 SOURCE: dict[str, dict[str, Any]] = {
     "source_host": {"type": "str"},
     "source_root": {"type": "path"},
-    "_documents": {"type": "str", "no_log": True},
+    "documents": {"type": "str", "no_log": True},
 }
