@@ -47,6 +47,8 @@ def copy_image(
 
 
 def _check(target: DeliveringAction, arguments: dict[str, Any]) -> None:
+    if not arguments.get("name"):
+        raise AnsibleActionFail("missing required arguments: name")
     rivals = [name for name in _RIVALS if arguments.get(name) is not None]
     if rivals:
         raise AnsibleActionFail(f"source_host and {rivals[0]} exclude each other: leave one of them out")
@@ -72,7 +74,10 @@ class Source:
         return {key: str(text) for key, text in found[0]["documents"].items()}
 
     def export(self, arguments: dict[str, Any], offer: dict[str, str], wanted: set[str], local: str) -> None:
-        """Bring those blobs into the file `local` of the controller, in an OCI archive that has nothing else."""
+        """Bring those blobs into the file `local` of the controller, in an OCI archive that has nothing else.
+
+        The target has read the manifest by then, more strictly than it is read here.
+        """
         action, manifest = self._action, json.loads(offer["manifest"])
         parts = [manifest["config"], *manifest["layers"]]
         digest = _sha256(offer["manifest"])
@@ -81,20 +86,13 @@ class Source:
         if shell.tmpdir is None:
             action._make_tmp_path()
         path = shell.join_path(shell.tmpdir, "image.tar")
-        self._run(EXPORT, {"name": digest, "path": path, "omit": sorted(others), **_root(arguments)}, check=False)
+        self._run(EXPORT, {"name": digest, "path": path, "omit": sorted(others), **_root(arguments)})
         # Who connects may be another than root; nobody else comes into the directory.
         action._remote_chmod([path], "u=rw,go=r", sudoable=True)
         action._connection.fetch_file(path, local)
 
-    def _run(self, module: str, arguments: dict[str, Any], *, check: bool = True) -> dict[str, Any]:
-        task = self._action._task
-        before = task.check_mode
-        # The archive is a temporary file and no state; a module in check mode would not write it.
-        task.check_mode = before and check
-        try:
-            result = self._action.run_delivered(module, arguments, self._vars)
-        finally:
-            task.check_mode = before
+    def _run(self, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        result = self._action.run_delivered(module, arguments, self._vars)
         if result.get("failed"):
             raise AnsibleActionFail(f"host {self.name}: {result.get('msg', 'it did not answer')}")
         return result
