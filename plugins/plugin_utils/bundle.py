@@ -25,7 +25,11 @@ _LAUNCHER = b"""\
 import os
 import sys
 
-sys.path.append(os.path.dirname(os.path.realpath(__file__)))
+home = os.path.dirname(os.path.realpath(__file__))
+sys.path.append(home)
+from berth_engine import packed
+
+packed.install(home)
 if sys.argv[1:] == ["api"]:
     from berth_engine.api import main
 

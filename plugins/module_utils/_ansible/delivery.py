@@ -177,6 +177,19 @@ def _compile(staging: str, final: str) -> None:
         if path.endswith(".py"):
             shown = path.replace(staging, final, 1)
             py_compile.compile(path, dfile=shown, doraise=False, quiet=2, invalidation_mode=mode)
+    _pack(staging, final)
+
+
+def _pack(staging: str, final: str) -> None:
+    """The engine knows itself how its modules go into one file."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("berth_packed", f"{staging}/berth_engine/packed.py")
+    if spec is None or spec.loader is None:
+        raise DeliveryError(f"the engine below {staging} can't be read by {sys.executable}")
+    packed = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(packed)
+    packed.write(staging, os.path.realpath(final))
 
 
 def _flush(directory: str) -> None:

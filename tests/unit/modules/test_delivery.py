@@ -23,11 +23,13 @@ from ansible_collections.berth.containers.plugins.module_utils._ansible.delivery
     install,
     shebang,
 )
+from ansible_collections.berth.containers.plugins.module_utils._engine import packed
 from ansible_collections.berth.containers.plugins.plugin_utils.bundle import pack
 
 FILES = {
     "launcher.py": b"import sys\nsys.stdout.write('hello ' + ' '.join(sys.argv[1:]))\n",
     "berth_engine/__init__.py": b"",
+    "berth_engine/packed.py": pathlib.Path(packed.__file__).read_bytes(),
     "berth_engine/room/deep.py": b"X = 1\n",
 }
 DIGEST = content_digest(FILES.items())
@@ -62,6 +64,7 @@ def test_every_file_is_compiled_for_this_python(tmp_path: pathlib.Path, home: pa
     tag = sys.implementation.cache_tag
     assert (home / DIGEST / f"berth_engine/room/__pycache__/deep.{tag}.pyc").exists()
     assert (home / DIGEST / f"berth_engine/__pycache__/__init__.{tag}.pyc").exists()
+    assert (home / DIGEST / packed.PACK).exists()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.8])

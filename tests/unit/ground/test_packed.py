@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pack gives the same modules as the files; whatever is wrong with it, the files do."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import py_compile
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.berth.containers.plugins.module_utils._engine import packed
+
+MODULES = {
+    "__init__.py": "PLACE = __file__",
+    "one.py": "from .room import two\nfrom . import late\nVALUE = two.VALUE + late.VALUE",
+    "late.py": "VALUE = 1",
+    "room/__init__.py": "",
+    "room/two.py": "VALUE = 40",
+}
+SCRIPT = """
+import json, sys
+sys.path[:0] = [{directory!r}, {packed!r}]
+import packed
+fits = packed.install({directory!r})
+from berth_engine import one
+import berth_engine
+out = {{name: str(type(module.__loader__).__name__) for name, module in sys.modules.items() if name.startswith("berth_engine")}}
+print(json.dumps([fits, one.VALUE, one.__file__, berth_engine.PLACE, out]))
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A directory as delivery leaves it: sources, compiled forms, the pack."""
+    for name, source in MODULES.items():
+        path = tmp_path / packed.PACKAGE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
+        py_compile.compile(str(path), doraise=True)
+    packed.write(str(tmp_path), str(tmp_path))
+    return tmp_path
+
+
+def ask(engine: pathlib.Path) -> tuple[bool, int, str, str, dict[str, str]]:
+    script = SCRIPT.format(directory=str(engine), packed=str(pathlib.Path(packed.__file__).parent))
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    fits, value, file, place, loaders = json.loads(done.stdout)
+    return fits, value, file, place, loaders
+
+
+def test_every_module_comes_from_the_pack(engine: pathlib.Path) -> None:
+    fits, value, file, place, loaders = ask(engine)
+    assert (fits, value) == (True, 41)
+    assert file == str(engine / "berth_engine/one.py")
+    assert place == str(engine / "berth_engine/__init__.py")
+    assert set(loaders.values()) == {"Finder"} and len(loaders) == 5
+
+
+def test_what_is_not_in_it_is_a_file(engine: pathlib.Path) -> None:
+    (engine / packed.PACK).unlink()
+    late = engine / packed.PACKAGE / "late.py"
+    late.rename(engine / "late.py")
+    packed.write(str(engine), str(engine))
+    (engine / "late.py").rename(late)
+    fits, value, _file, _place, loaders = ask(engine)
+    assert (fits, value) == (True, 41)
+    assert loaders["berth_engine.late"] == "SourceFileLoader"
+
+
+@pytest.mark.parametrize("harm", ["missing", "empty", "cut", "other magic", "elsewhere"])
+def test_a_pack_that_does_not_fit(engine: pathlib.Path, harm: str) -> None:
+    pack = engine / packed.PACK
+    data = pack.read_bytes()
+    pack.unlink()
+    if harm == "elsewhere":
+        packed.write(str(engine), "/another/place")
+    elif harm != "missing":
+        pack.write_bytes({"empty": b"", "cut": data[:40], "other magic": data.replace(data[16:20], b"zzzz", 1)}[harm])
+    fits, value, *_rest = ask(engine)
+    assert (fits, value) == (False, 41)
