@@ -8,7 +8,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ..plugin_utils.delivery import DeliveringAction
+from ..plugin_utils.delivery import INSTALLER, DeliveringAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class ActionModule(DeliveringAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task's module with the engine in place."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        module = str(self._task.resolved_action or self._task.action)
+        module = self._module()
         arguments, host = dict(self._task.args), task_vars or {}
         kind = module.rpartition(".")[2]
         if kind == "environment":
@@ -39,6 +39,11 @@ class ActionModule(DeliveringAction):
         ):
             return {**result, **self._run_with_upload(module, arguments, host)}
         return {**result, **self.run_delivered(module, arguments, host)}
+
+    def _module(self) -> str:
+        """The full name of the task's module. ansible-core before 2.19 says this plugin's instead where it resolved one."""
+        resolved, named = str(self._task.resolved_action or ""), str(self._task.action)
+        return resolved if resolved and resolved != INSTALLER else f"berth.containers.{named.rpartition('.')[2]}"
 
     def _run_with_upload(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """The rootfs is on the controller: the host says whether it has that content already."""
