@@ -109,6 +109,6 @@ def test_a_faulty_environment_reaches_no_host(world: World, tmp_path: pathlib.Pa
         "containers[0].name: '../up' is not a name: letters, digits, _ . - and a letter or digit first, at most 128",
         "containers[1]: unknown option 'colour'",
         "containers[1].memory: 'lots' is not a size: a number and a unit, such as 64M or 1.5G",
-        "images[0].bootstrap: 'windows' is not one of ['busybox']",
+        "images[0].bootstrap: 'windows' is not one of ['busybox', 'debootstrap']",
     ]
     assert not (tmp_path / "untouched").exists()
