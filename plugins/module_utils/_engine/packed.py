@@ -50,20 +50,24 @@ def install(directory: str) -> bool:
         with open(f"{directory}/{PACK}", "rb") as file:
             size = int.from_bytes(file.read(_LENGTH), "big")
             magic, final, index = marshal.loads(file.read(size))
+            mark = _mark(file.fileno())
     except (OSError, ValueError, EOFError, TypeError):
         return False
     # What the interpreter itself goes by; importlib.util would cost more than the pack saves.
     if magic != sys.modules["_frozen_importlib_external"].MAGIC_NUMBER or final != directory:
         return False
-    sys.meta_path.insert(0, Finder(directory, index, _LENGTH + size))
+    sys.meta_path.insert(0, Finder(directory, index, _LENGTH + size, mark))
     return True
 
 
 class Finder:
-    """Finds and loads what is in the index. No descriptor stays open: processes that live long close what they don't know."""
+    """Finds and loads what is in the index. No descriptor stays open: processes that live long close what they don't know.
 
-    def __init__(self, directory: str, index: Index, start: int) -> None:
-        self._directory, self._index, self._start = directory, index, start
+    A process that has gone into a container may find another file under the pack's name, and must not run what is in that.
+    """
+
+    def __init__(self, directory: str, index: Index, start: int, mark: tuple[int, int]) -> None:
+        self._directory, self._index, self._start, self._mark = directory, index, start, mark
         self._spec = type(sys.__spec__)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -89,10 +93,17 @@ class Finder:
         module.__file__ = f"{self._directory}/{name.replace('.', '/')}{'/__init__' if is_package else ''}.py"
         descriptor = os.open(f"{self._directory}/{PACK}", os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if _mark(descriptor) != self._mark:
+                raise ImportError(f"{self._directory}/{PACK} is another file than it was", name=name)
             code = os.pread(descriptor, size, self._start + offset)
         finally:
             os.close(descriptor)
         exec(marshal.loads(code), module.__dict__)
+
+
+def _mark(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def _name(path: str) -> tuple[str, bool]:

@@ -81,3 +81,24 @@ def test_a_pack_that_does_not_fit(engine: pathlib.Path, harm: str) -> None:
         pack.write_bytes({"empty": b"", "cut": data[:40], "other magic": data.replace(data[16:20], b"zzzz", 1)}[harm])
     fits, value, *_rest = ask(engine)
     assert (fits, value) == (False, 41)
+
+
+def test_another_file_under_the_name_is_not_run(engine: pathlib.Path) -> None:
+    script = f"""
+import os, sys
+sys.path[:0] = [{str(engine)!r}, {str(pathlib.Path(packed.__file__).parent)!r}]
+import packed
+packed.install({str(engine)!r})
+import berth_engine.room
+pack = {str(engine / packed.PACK)!r}
+data = open(pack, "rb").read()
+os.unlink(pack)
+open(pack + ".keep", "w")  # so that the inode is not given again at once
+open(pack, "wb").write(data)
+try:
+    import berth_engine.late
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{engine / packed.PACK} is another file than it was\n"
