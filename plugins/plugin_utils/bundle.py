@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.metadata
 import importlib.util
 import io
 import os
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ENGINE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils", "_engine")
 PACKAGES = ("pyroute2", "urllib3")
+_LEAST = {"urllib3": 2}  # major versions that the engine is written for
 
 # Appended, not put first: the standard library is then found without a look into the engine's directory.
 _LAUNCHER = b"""\
@@ -62,7 +64,22 @@ def _home(package: str) -> str:
         raise AnsibleError(
             f"berth.containers needs the Python package {package} on the controller: pip install {package}"
         )
+    _check_version(package)
     return found.submodule_search_locations[0]
+
+
+def _check_version(package: str) -> None:
+    """AnsibleError when it is too old; one that came without metadata does not say."""
+    least = _LEAST.get(package, 0)
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    if int(version.partition(".")[0]) < least:
+        raise AnsibleError(
+            f"berth.containers needs {package} {least} or later on the controller, and there is {version}: "
+            f"pip install '{package}>={least}'"
+        )
 
 
 def _sources(directory: str) -> Iterator[str]:

@@ -36,6 +36,12 @@ def test_a_missing_package_is_named() -> None:
         bundle.collect(packages=("no_such_package_here",))
 
 
+def test_a_package_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _package: "1.26.20")
+    with pytest.raises(AnsibleError, match=r"needs urllib3 2 or later on the controller, and there is 1\.26\.20"):
+        bundle.collect(packages=("urllib3",))
+
+
 def test_the_digest_is_computed_once_a_run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "collect", lambda: FILES)
     digest = bundle.pinned_digest(str(tmp_path))
