@@ -13,13 +13,13 @@ import subprocess
 import tarfile
 from typing import Any
 
+from ansible_collections.berth.containers.plugins.module_utils._engine import mediatypes
 from ansible_collections.berth.containers.plugins.module_utils._engine.answer import Answer
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage import oci
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask
 from ansible_collections.berth.containers.tests.unit.storage.tars import END
 
-SUFFIX = {"": oci.LAYER, "gzip": oci.LAYER_GZIP, "zstd": oci.LAYER_ZSTD}
+SUFFIX = {"": mediatypes.LAYER, "gzip": mediatypes.LAYER_GZIP, "zstd": mediatypes.LAYER_ZSTD}
 
 
 def digest(data: bytes) -> str:
@@ -48,7 +48,7 @@ class Image:
         }
         self.manifest: dict[str, Any] = {
             "schemaVersion": 2,
-            "mediaType": oci.MANIFEST,
+            "mediaType": mediatypes.MANIFEST,
             "layers": [{"mediaType": SUFFIX[how], "digest": digest(blob), "size": len(blob)} for blob in self.blobs],
         }
 
@@ -56,9 +56,9 @@ class Image:
         """The layout's files by name."""
         found = {f"blobs/sha256/{digest(blob)[7:]}": blob for blob in self.blobs}
         config = json.dumps(self.config).encode()
-        about = {"mediaType": oci.CONFIG, "digest": digest(config), "size": len(config)}
+        about = {"mediaType": mediatypes.CONFIG, "digest": digest(config), "size": len(config)}
         manifest = json.dumps({"config": about, **self.manifest}).encode()
-        item = {"mediaType": oci.MANIFEST, "digest": digest(manifest), "size": len(manifest)}
+        item = {"mediaType": mediatypes.MANIFEST, "digest": digest(manifest), "size": len(manifest)}
         if annotations:
             item["annotations"] = {key.replace("_", "."): value for key, value in annotations.items()}  # type: ignore[assignment]
         for document in (config, manifest):

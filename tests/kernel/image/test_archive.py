@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.berth.containers.plugins.module_utils._engine import mediatypes
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import (
     Conflict,
     EngineError,
@@ -27,7 +28,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.image imp
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.archive import names
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage import oci, workers
+from ansible_collections.berth.containers.plugins.module_utils._engine.storage import workers
 from ansible_collections.berth.containers.tests.kernel.image.archives import (
     Image,
     converge,
@@ -245,7 +246,7 @@ def cyclic() -> dict[str, bytes]:
     inner = json.dumps({"schemaVersion": 2, "manifests": json.loads(files["index.json"])["manifests"]}).encode()
     for _unused in range(5):
         files[f"blobs/sha256/{digest(inner)[7:]}"] = inner
-        item = {"mediaType": oci.INDEX, "digest": digest(inner), "size": len(inner)}
+        item = {"mediaType": mediatypes.INDEX, "digest": digest(inner), "size": len(inner)}
         inner = json.dumps({"schemaVersion": 2, "manifests": [item]}).encode()
     return {**files, "index.json": inner}
 

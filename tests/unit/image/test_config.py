@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.berth.containers.plugins.module_utils._engine.digests import sha256
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.config import (
     assemble,
@@ -16,7 +17,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.image.con
     read_options,
     show_created,
 )
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage.digests import sha256
 
 SECOND = 10**9
 

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage import blobs, digests
+from ansible_collections.berth.containers.plugins.module_utils._engine import digests
+from ansible_collections.berth.containers.plugins.module_utils._engine.storage import blobs
 
 
 @pytest.mark.parametrize(("pieces", "length"), [(0, 0), (3, 1000), (1, 524_287), (1, 524_288), (90, 70_001)])

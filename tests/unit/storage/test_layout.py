@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.berth.containers.plugins.module_utils._engine import mediatypes
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Damaged
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage import layout
 
 DESCRIPTORS: list[dict[str, Any]] = [
     {
-        "mediaType": layout.MANIFEST,
+        "mediaType": mediatypes.MANIFEST,
         "digest": f"sha256:{'ab' * 32}",
         "size": 7,
         "annotations": {layout.NAME: "base:latest"},

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.berth.containers.plugins.module_utils._engine import mediatypes
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError, NotFound, Refused
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage import oci, platforms
 
@@ -29,18 +30,24 @@ def descriptor(media_type: str, digest: str = DIGEST, size: Any = 7, **more: Any
 
 MANIFEST: dict[str, Any] = {
     "schemaVersion": 2,
-    "mediaType": oci.MANIFEST,
-    "config": descriptor(oci.CONFIG),
-    "layers": [descriptor(oci.LAYER_GZIP, OTHER), descriptor(oci.LAYER), descriptor(oci.LAYER_ZSTD)],
+    "mediaType": mediatypes.MANIFEST,
+    "config": descriptor(mediatypes.CONFIG),
+    "layers": [
+        descriptor(mediatypes.LAYER_GZIP, OTHER),
+        descriptor(mediatypes.LAYER),
+        descriptor(mediatypes.LAYER_ZSTD),
+    ],
     "annotations": {"a": "b"},
 }
 INDEX: dict[str, Any] = {
     "schemaVersion": 2,
-    "mediaType": oci.INDEX,
+    "mediaType": mediatypes.INDEX,
     "manifests": [
-        descriptor(oci.MANIFEST, platform={"os": "linux", "architecture": "arm64", "variant": "v8"}),
-        descriptor(oci.MANIFEST, OTHER, annotations={"k": "v"}, platform={"os": "linux", "architecture": "amd64"}),
-        descriptor(oci.INDEX),
+        descriptor(mediatypes.MANIFEST, platform={"os": "linux", "architecture": "arm64", "variant": "v8"}),
+        descriptor(
+            mediatypes.MANIFEST, OTHER, annotations={"k": "v"}, platform={"os": "linux", "architecture": "amd64"}
+        ),
+        descriptor(mediatypes.INDEX),
     ],
 }
 CONFIG: dict[str, Any] = {
@@ -57,7 +64,8 @@ CONFIG: dict[str, Any] = {
 }  # fmt: skip
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 JUNK = [None, True, False, 0, 2, -1, 1.5, 1 << 51, "", "x", "a\0b", [], ["x"], [1], {}, {"x": "y"}, {"x": 1}, DIGEST,
-        DIGEST.upper(), DIGEST + "\n", oci.MANIFEST, oci.LAYER, "application/vnd.oci.image.layer.nondistributable.v1.tar"]  # fmt: skip
+        DIGEST.upper(), DIGEST + "\n", mediatypes.MANIFEST, mediatypes.LAYER,
+        "application/vnd.oci.image.layer.nondistributable.v1.tar"]  # fmt: skip
 KINDS: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "manifest": (MANIFEST, lambda data: manifest_of(data, oci.Manifest)),
     "index": (INDEX, lambda data: manifest_of(data, oci.Index)),
@@ -124,8 +132,12 @@ def test_parsers_and_schemas_agree(kind: str, data: st.DataObject) -> None:
 
 def test_what_is_read_is_what_was_written() -> None:
     manifest = read(MANIFEST)
-    assert (manifest.config.digest, manifest.media_type) == (DIGEST, oci.MANIFEST)
-    assert [item.media_type for item in manifest.layers] == [oci.LAYER_GZIP, oci.LAYER, oci.LAYER_ZSTD]
+    assert (manifest.config.digest, manifest.media_type) == (DIGEST, mediatypes.MANIFEST)
+    assert [item.media_type for item in manifest.layers] == [
+        mediatypes.LAYER_GZIP,
+        mediatypes.LAYER,
+        mediatypes.LAYER_ZSTD,
+    ]
     index = read(INDEX)
     assert index.manifests[0].platform == {"os": "linux", "architecture": "arm64", "variant": "v8"}
     config = oci.read_config(json.dumps(CONFIG).encode(), "it")
@@ -136,12 +148,12 @@ def test_what_is_read_is_what_was_written() -> None:
 def test_dockers_own_types_are_read() -> None:
     document = {
         "schemaVersion": 2,
-        "mediaType": oci.DOCKER_MANIFEST,
-        "config": descriptor(oci.DOCKER_CONFIG),
-        "layers": [descriptor(oci.DOCKER_GZIP)],
+        "mediaType": mediatypes.DOCKER_MANIFEST,
+        "config": descriptor(mediatypes.DOCKER_CONFIG),
+        "layers": [descriptor(mediatypes.DOCKER_GZIP)],
     }
-    assert read(document, oci.DOCKER_MANIFEST).media_type == oci.DOCKER_MANIFEST
-    assert isinstance(read({"schemaVersion": 2, "mediaType": oci.DOCKER_LIST, "manifests": []}), oci.Index)
+    assert read(document, mediatypes.DOCKER_MANIFEST).media_type == mediatypes.DOCKER_MANIFEST
+    assert isinstance(read({"schemaVersion": 2, "mediaType": mediatypes.DOCKER_LIST, "manifests": []}), oci.Index)
 
 
 @pytest.mark.parametrize(
@@ -150,16 +162,16 @@ def test_dockers_own_types_are_read() -> None:
         ({"schemaVersion": 1}, "schema 1"),
         ({"fsLayers": []}, "schema 1"),
         ({"manifests": []}, "at once"),
-        ({"mediaType": oci.INDEX}, "no image manifest"),
+        ({"mediaType": mediatypes.INDEX}, "no image manifest"),
         ({"layers": [descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip")]}, "foreign"),
         ({"layers": [descriptor(f"{DOCKER}image.rootfs.foreign.diff.tar.gzip", urls=["http://x/"])]}, "foreign"),
-        ({"layers": [descriptor(oci.LAYER)] * 501}, "501 layers"),
-        ({"layers": [descriptor(oci.LAYER, size=True)]}, "size"),
-        ({"layers": [descriptor(oci.LAYER, size=-1)]}, "size"),
-        ({"layers": [descriptor(oci.LAYER, "sha256:../../etc/passwd")]}, "no sha256"),
-        ({"layers": [descriptor(oci.LAYER, "sha512:" + "a" * 128)]}, "no sha256"),
+        ({"layers": [descriptor(mediatypes.LAYER)] * 501}, "501 layers"),
+        ({"layers": [descriptor(mediatypes.LAYER, size=True)]}, "size"),
+        ({"layers": [descriptor(mediatypes.LAYER, size=-1)]}, "size"),
+        ({"layers": [descriptor(mediatypes.LAYER, "sha256:../../etc/passwd")]}, "no sha256"),
+        ({"layers": [descriptor(mediatypes.LAYER, "sha512:" + "a" * 128)]}, "no sha256"),
         ({"config": descriptor("application/vnd.example.chart")}, "no image"),
-        ({"config": descriptor(oci.CONFIG, size=5 << 20)}, "4194304"),
+        ({"config": descriptor(mediatypes.CONFIG, size=5 << 20)}, "4194304"),
     ],
 )
 def test_what_no_image_is_gets_a_sentence(changes: dict[str, Any], word: str) -> None:
@@ -168,12 +180,12 @@ def test_what_no_image_is_gets_a_sentence(changes: dict[str, Any], word: str) ->
 
 
 def test_five_hundred_layers_are_read() -> None:
-    assert len(read({**MANIFEST, "layers": [descriptor(oci.LAYER)] * 500}).layers) == 500
+    assert len(read({**MANIFEST, "layers": [descriptor(mediatypes.LAYER)] * 500}).layers) == 500
 
 
 def test_a_type_that_came_with_it_must_be_its_own() -> None:
     with pytest.raises(Refused, match="says that it is"):
-        read(MANIFEST, oci.INDEX)
+        read(MANIFEST, mediatypes.INDEX)
     with pytest.raises(Refused, match="schema 1"):
         read(MANIFEST, f"{DOCKER}distribution.manifest.v1+prettyjws")
 
@@ -192,7 +204,7 @@ def test_texts_that_two_readers_take_differently_are_refused(good: bytes, bad: b
 def index(*wanted: str) -> oci.Index:
     entries = [
         descriptor(
-            oci.MANIFEST,
+            mediatypes.MANIFEST,
             f"sha256:{number:064x}",
             platform=dict(zip(("os", "architecture", "variant"), name.split("/"), strict=False)),
         )

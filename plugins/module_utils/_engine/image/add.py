@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 
-from .. import jsontext
+from .. import jsontext, mediatypes
+from ..digests import chain
 from ..errors import Conflict
 from ..locks import Lock
 from ..storage import collect, layers, layout, publish
 from ..storage.blobs import path_of
-from ..storage.digests import chain
 from ..storage.staging import Staging
 from ..values import Value
 
@@ -35,12 +35,12 @@ class Addition(Value):
     source: dict[str, Any]
     added: str
     arrived: tuple[tuple[Layer, str], ...] = ()
-    media_type: str = layout.MANIFEST
+    media_type: str = mediatypes.MANIFEST
 
 
 def name_lock(paths: Paths, name: str) -> Lock:
     """Whoever makes an image holds this from looking to naming: two that want the same make it once."""
-    from ..storage.digests import sha256
+    from ..digests import sha256
 
     return Lock(paths.locks, f"image-{sha256(name.encode())[7:23]}")
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 
+from .. import mediatypes
 from ..answer import Answer
+from ..digests import hex_of, sha256
 from ..errors import InvalidSpec, NotFound, Refused, from_os
 from ..progress import silent
 from ..storage import fingerprint, layout, members, oci
-from ..storage.digests import hex_of, sha256
 from ..storage.limits import Limits
 from ..storage.stream import open_archive, unpacked_blocks
 from ..values import Value
@@ -168,7 +169,7 @@ def images(files: Members) -> list[Found]:
 
 def _saved(files: Members, item: saved.Item) -> Found:
     return Found(
-        names=_normal(item.names), data=item.manifest, media_type=oci.MANIFEST, provider=saved.Saved(files, item)
+        names=_normal(item.names), data=item.manifest, media_type=mediatypes.MANIFEST, provider=saved.Saved(files, item)
     )
 
 
@@ -181,7 +182,7 @@ def _of_layout(files: Members) -> list[Found]:
     provider = Layout(files)
     named = [item for item in index.manifests if _names(item)]
     if not named and len(index.manifests) > 1:
-        return [Found(names=(), data=data, media_type=oci.INDEX, provider=provider)]
+        return [Found(names=(), data=data, media_type=mediatypes.INDEX, provider=provider)]
     return [_found(files, provider, item) for item in index.manifests]
 
 

@@ -7,13 +7,14 @@ import os
 import time
 
 from ..answer import Answer
+from ..digests import chain, sha256
 from ..errors import NotFound, Refused, from_os
+from ..mediatypes import DOCUMENT
 from ..plan import Plan, Step
 from ..progress import DONE, RUNNING, THERE, WAITING, Event, silent
 from ..storage import ingest, layers, layout, oci, platforms, workers
 from ..storage.blobs import path_of
-from ..storage.digests import chain, sha256
-from ..storage.limits import DOCUMENT, Limits
+from ..storage.limits import Limits
 from ..storage.staging import Staging
 from ..storage.stream import read_blocks
 from ..values import Value

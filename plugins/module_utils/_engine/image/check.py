@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 
 from ..answer import Answer
+from ..digests import chain, is_digest, sha256
 from ..errors import EngineError
 from ..records import read_record
 from ..storage import check as checking
 from ..storage import collect, layers, layout, oci
 from ..storage.blobs import path_of, read
-from ..storage.digests import chain, is_digest, sha256
 from ..values import Value
 
 TYPE_CHECKING = False

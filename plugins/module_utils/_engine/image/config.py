@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from .. import mediatypes
+from ..digests import sha256
 from ..errors import InvalidSpec
-from ..storage import documents, layout, platforms
-from ..storage.digests import sha256
+from ..storage import documents, platforms
 from ..values import Value
 
 TYPE_CHECKING = False
@@ -172,8 +173,8 @@ def assemble(config: dict[str, Any], layers: list[dict[str, Any]], diff_ids: tup
     packed = documents.pack({**config, "rootfs": {"type": "layers", "diff_ids": list(diff_ids)}})
     manifest = {
         "schemaVersion": 2,
-        "mediaType": layout.MANIFEST,
-        "config": {"mediaType": layout.CONFIG, "digest": sha256(packed), "size": len(packed)},
+        "mediaType": mediatypes.MANIFEST,
+        "config": {"mediaType": mediatypes.CONFIG, "digest": sha256(packed), "size": len(packed)},
         "layers": layers,
     }
     return Documents(
@@ -186,4 +187,4 @@ def assemble(config: dict[str, Any], layers: list[dict[str, Any]], diff_ids: tup
 
 def layer_descriptor(digest: str, size: int) -> dict[str, Any]:
     """A layer of ours in a manifest: an uncompressed tar, for speed; its digest is its diff id too."""
-    return {"mediaType": layout.LAYER, "digest": digest, "size": size}
+    return {"mediaType": mediatypes.LAYER, "digest": digest, "size": size}

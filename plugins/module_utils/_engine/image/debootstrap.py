@@ -7,10 +7,10 @@ import contextlib
 import os
 import stat
 
+from ..digests import sha256
 from ..errors import EngineError, InvalidSpec, MissingDependency
 from ..kernel.mounts import mount
 from ..kernel.process import NEWNS, die_with_parent, unshare
-from ..storage.digests import sha256
 from ..values import Value
 from .sources import Directory
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 
 from ..answer import Answer
+from ..digests import chain, hex_of
 from ..errors import EngineError
 from ..records import read_record
 from ..runtime.state import observe
 from ..storage import collect, layout, usage
-from ..storage.digests import chain, hex_of
 from ..storage.disk import shares_extents
 from ..storage.usage import Share
 from .resolve import read_document

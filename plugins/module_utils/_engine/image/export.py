@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import os
 
+from .. import mediatypes
 from ..answer import Answer
+from ..digests import hex_of, is_digest
 from ..errors import InvalidSpec, NotFound, Refused
 from ..plan import Plan, Step
 from ..storage import blobs, bundle, documents, layout, oci
-from ..storage.digests import hex_of, is_digest
 from .resolve import find, missing
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ def _oci(paths: Paths, found: Descriptor, omit: set[str]) -> Parts:
     item.update({"annotations": annotations} if annotations else {})
     parts: Parts = {
         "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-        "index.json": documents.pack({"schemaVersion": 2, "mediaType": layout.INDEX, "manifests": [item]}),
+        "index.json": documents.pack({"schemaVersion": 2, "mediaType": mediatypes.INDEX, "manifests": [item]}),
     }
     for digest in (found["digest"], manifest.config.digest, *(layer.digest for layer in manifest.layers)):
         if digest not in omit:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 
+from ..digests import chain
 from ..storage import layers, layout
 from ..storage.blobs import path_of
-from ..storage.digests import chain
 from .resolve import read_document
 
 TYPE_CHECKING = False

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .. import mediatypes
 from ..answer import Answer
 from ..errors import InvalidSpec
 from ..storage import layout
@@ -45,4 +46,4 @@ def _nothing(paths: Paths, item: Descriptor) -> dict[str, Any]:
 def _documents(paths: Paths, item: Descriptor) -> dict[str, Any]:
     config = read_document(paths, item["digest"])["config"]["digest"]
     texts = {"manifest": read(paths, item["digest"]).decode(), "config": read(paths, config).decode()}
-    return {"documents": {"media_type": item.get("mediaType") or layout.MANIFEST, **texts}}
+    return {"documents": {"media_type": item.get("mediaType") or mediatypes.MANIFEST, **texts}}

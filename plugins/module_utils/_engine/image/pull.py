@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .. import mediatypes
 from ..answer import Answer
 from ..errors import Damaged, EngineError, InvalidSpec
 from ..progress import silent
@@ -106,7 +107,7 @@ class _Provider:
     def document(self, descriptor: oci.Descriptor) -> bytes:
         """A manifest or a config."""
         repository = self._registries.repository
-        if descriptor.media_type in (*oci.MANIFESTS, *oci.INDEXES):
+        if descriptor.media_type in (*mediatypes.MANIFESTS, *mediatypes.INDEXES):
             return _first(self._registries, lambda client: client.manifest(repository, descriptor.digest)).data
         return _first(
             self._registries, lambda client: b"".join(client.blob(repository, descriptor.digest, descriptor.size))

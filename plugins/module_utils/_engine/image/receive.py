@@ -8,10 +8,10 @@ import os
 
 from .. import jsontext
 from ..answer import Answer
+from ..digests import sha256
 from ..errors import InvalidSpec, NotFound
 from ..storage import collect, oci
 from ..storage.blobs import path_of
-from ..storage.digests import sha256
 from ..values import Value
 from .add import name_lock
 from .archive import Layout, open_members

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from ..digests import is_digest
 from ..errors import InvalidSpec
-from ..storage.digests import is_digest
 from ..values import Value
 
 _DIGITS = frozenset("0123456789")

@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import time
 
+from ..digests import chain
 from ..errors import EngineError, StorageFull, from_os
+from ..mediatypes import DOCUMENT
 from ..records import read_record, sync_directory
 from ..storage import layers, layout, oci
 from ..storage.blobs import path_of, read
-from ..storage.digests import chain
-from ..storage.limits import DOCUMENT, Limits
+from ..storage.limits import Limits
 from ..storage.staging import Staging
 from .check import BLOB, IMAGE, INDEX, LAYER, LAYOUT, RECORD, whole
 

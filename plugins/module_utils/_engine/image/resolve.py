@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 
 from .. import jsontext
+from ..digests import hex_of, is_digest
 from ..errors import Damaged, NotFound
 from ..storage import layout
-from ..storage.digests import hex_of, is_digest
 from ..values import Value
 from .reference import Reference, parse, parse_id
 
@@ -123,7 +123,7 @@ def chains_of(descriptor: Descriptor, diff_ids: tuple[str, ...]) -> tuple[str, .
     ids = tuple(noted.split()) if isinstance(noted, str) else ()
     if len(ids) == len(diff_ids) and all(map(is_digest, ids)):
         return ids
-    from ..storage.digests import chain
+    from ..digests import chain
 
     return chain(diff_ids)
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from .. import mediatypes
+from ..digests import PREFIX, hex_of, is_digest, sha256
 from ..errors import Refused
 from ..storage import documents, members, oci
-from ..storage.digests import PREFIX, hex_of, is_digest, sha256
 from ..storage.limits import LAYERS
 from ..storage.stream import decompressed
 from ..values import Value
@@ -88,8 +89,8 @@ def _assembled(files: Members, names: tuple[str, ...], config: bytes, layers: li
     described = [_layer(files, name, diff_id) for name, diff_id in zip(layers, diff_ids)]
     manifest = {
         "schemaVersion": 2,
-        "mediaType": oci.MANIFEST,
-        "config": {"mediaType": oci.CONFIG, "digest": sha256(config), "size": len(config)},
+        "mediaType": mediatypes.MANIFEST,
+        "config": {"mediaType": mediatypes.CONFIG, "digest": sha256(config), "size": len(config)},
         "layers": described,
     }
     places = {item["digest"]: name for item, name in zip(described, layers)}
@@ -99,10 +100,10 @@ def _assembled(files: Members, names: tuple[str, ...], config: bytes, layers: li
 def _layer(files: Members, name: str, diff_id: str) -> dict[str, Any]:
     start = next(files.blocks(name), b"")[:4]
     if start.startswith((_GZIP, _ZSTD)):
-        kind = oci.LAYER_GZIP if start.startswith(_GZIP) else oci.LAYER_ZSTD
+        kind = mediatypes.LAYER_GZIP if start.startswith(_GZIP) else mediatypes.LAYER_ZSTD
         return {"mediaType": kind, "digest": _digest(files.blocks(name)), "size": files.size(name)}
     # An uncompressed layer's digest is its diff id, which unpacking proves.
-    return {"mediaType": oci.LAYER, "digest": diff_id, "size": files.size(name)}
+    return {"mediaType": mediatypes.LAYER, "digest": diff_id, "size": files.size(name)}
 
 
 def _digest(blocks: Iterator[bytes]) -> str:

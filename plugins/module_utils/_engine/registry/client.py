@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 
+from ..digests import is_digest, sha256
 from ..errors import Refused, Unreachable
+from ..mediatypes import DOCUMENT, INDEXES, MANIFESTS
 from ..values import Value
 from .auth import Keys
 from .sentences import refusal
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint, Origin
     from .transport import Body, Reply, Transport
 
-INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
-MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
-DOCUMENT = 4 << 20
-_PREFIX = "sha256:"
 # A try that brought this much is not counted: whoever sends that much between two breaks gets us to the end.
 _WORTH = 1 << 20
 # Less than this in that many seconds is as good as a break.
@@ -107,7 +104,7 @@ class Client:
             except Broken as error:
                 if tried == self._transport.patience.tries:
                     raise Unreachable(f"registry {self.name}, {what}: {error} (tried {tried} times)") from None
-        digest = _PREFIX + hashlib.sha256(data).hexdigest()
+        digest = sha256(data)
         wanted = reference if is_digest(reference) else told
         if wanted and wanted != digest:
             raise Refused(
@@ -212,11 +209,6 @@ class Client:
                     reply.close()
                     raise Broken(f"{self.endpoint.origin.netloc} sent {came} bytes in {now - start:.0f} s")
                 start, came = now, 0
-
-
-def is_digest(text: str) -> bool:
-    """sha256: and 64 hexadecimal digits."""
-    return len(text) == 71 and text.startswith(_PREFIX) and frozenset("0123456789abcdef").issuperset(text[7:])
 
 
 def pull_scope(repository: str) -> str:

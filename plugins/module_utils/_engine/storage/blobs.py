@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 
+from ..digests import PREFIX, hex_of, sha256
 from ..errors import Damaged, NotFound
-from .digests import PREFIX, hex_of, sha256
-from .limits import DOCUMENT, MIB
+from ..mediatypes import DOCUMENT
+from .limits import MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import contextlib
 import os
 import stat
 
+from ..digests import PREFIX
 from ..errors import Conflict, InvalidSpec, NotFound, from_os
 from ..records import sync_directory
-from .digests import PREFIX
 from .entries import DIRECTORY, FILE, Entry
 from .limits import MIB
 from .staging import remove_tree

@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import stat
 
+from ..digests import PREFIX
 from ..errors import EngineError, KernelError, MissingDependency
 from ..kernel.files import open_beneath
 from ..values import Value
 from .census import Census
-from .digests import PREFIX
 from .entries import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry, show
 from .limits import MIB, Limits
 from .stream import Stream, read_blocks, unpacked

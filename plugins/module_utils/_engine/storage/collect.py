@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 
+from ..digests import chain, hex_of
 from ..errors import Damaged, EngineError, NotFound
 from ..records import read_record
 from . import blobs, documents, layout
-from .digests import chain, hex_of
 from .staging import Staging, has_dead, remove_dead
 from .times import mend
 

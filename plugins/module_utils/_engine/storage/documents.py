@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .. import jsontext
 from ..errors import Refused
-from .limits import DOCUMENT
+from ..mediatypes import DOCUMENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from .digests import light_sha256
+from ..digests import light_sha256
 from .tree import walk
 
 # The kernel stamps ctime by ticks of at most 10 ms: what changed that short a while ago could change again unseen.

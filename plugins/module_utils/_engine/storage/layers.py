@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 
+from ..digests import hex_of
 from ..errors import Refused
 from ..values import Value
 from .blobs import BlobWriter
 from .census import Census
-from .digests import hex_of
 from .limits import Limits
 from .stream import Stream, unpacked_blocks
 from .tarread import read_tar

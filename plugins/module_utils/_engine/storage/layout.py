@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .. import jsontext
+from .. import jsontext, mediatypes
 from ..errors import Damaged
 from ..locks import Lock
 from ..records import seal, write_file
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from ..paths import Paths
 
     Descriptor = dict[str, Any]
-
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 NAME = "org.opencontainers.image.ref.name"
 SOURCE = "dev.berth.source"
@@ -84,7 +79,7 @@ def write_index(paths: Paths, descriptors: list[Descriptor]) -> None:
         write_file(marker, b'{"imageLayoutVersion":"1.0.0"}')
     ordered = sorted(descriptors, key=lambda item: (name_of(item) or "", item["digest"]))
     document = {
-        "schemaVersion": 2, "mediaType": INDEX, "manifests": ordered, "annotations": {SEAL: _seal(ordered)},
+        "schemaVersion": 2, "mediaType": mediatypes.INDEX, "manifests": ordered, "annotations": {SEAL: _seal(ordered)},
     }  # fmt: skip
     write_file(f"{paths.root}/index.json", jsontext.dumps(document).encode())
 
@@ -98,7 +93,7 @@ def is_sealed(paths: Paths) -> bool:
     except FileNotFoundError:
         return True
     if data.startswith(_OURS):
-        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+        document = {"schemaVersion": 2, "mediaType": mediatypes.INDEX, "manifests": manifests}
         return jsontext.dumps({**document, "annotations": {SEAL: _seal(manifests)}}).encode() == data
     document = jsontext.loads(data)
     annotations = document.get("annotations") or {}

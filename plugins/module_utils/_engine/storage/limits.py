@@ -8,7 +8,6 @@ from ..values import Value
 MIB, GIB = 1 << 20, 1 << 30
 
 HEADER = MIB  # one PAX or GNU long-name header, one sparse map
-DOCUMENT = 4 * MIB  # one index, manifest or config
 LAYERS = 500
 DEPTH = 256
 PATH = 4095

@@ -9,9 +9,10 @@ import stat
 
 from ..errors import KernelError, Refused
 from ..kernel.files import open_beneath
+from ..mediatypes import DOCUMENT
 from .census import canonical
 from .entries import DIRECTORY, FILE, HARDLINK, SYMLINK, show
-from .limits import DOCUMENT, MIB
+from .limits import MIB
 from .stream import FileStream
 from .tarread import read_tar
 

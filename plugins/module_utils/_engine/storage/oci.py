@@ -6,29 +6,18 @@ OCI image specification 1.1 and Docker's image manifest version 2, schema 2; not
 
 from __future__ import annotations
 
+from .. import mediatypes
+from ..digests import is_digest
 from ..errors import Refused
+from ..mediatypes import DOCUMENT
 from ..values import Value
 from . import documents
-from .digests import is_digest
-from .limits import DOCUMENT, LAYERS
+from .limits import LAYERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_OCI, _DOCKER = "application/vnd.oci.image.", "application/vnd.docker."
-INDEX = f"{_OCI}index.v1+json"
-MANIFEST = f"{_OCI}manifest.v1+json"
-CONFIG = f"{_OCI}config.v1+json"
-DOCKER_LIST = f"{_DOCKER}distribution.manifest.list.v2+json"
-DOCKER_MANIFEST = f"{_DOCKER}distribution.manifest.v2+json"
-DOCKER_CONFIG = f"{_DOCKER}container.image.v1+json"
-MANIFESTS, INDEXES, CONFIGS = (MANIFEST, DOCKER_MANIFEST), (INDEX, DOCKER_LIST), (CONFIG, DOCKER_CONFIG)
-LAYER = f"{_OCI}layer.v1.tar"
-LAYER_GZIP, LAYER_ZSTD = f"{LAYER}+gzip", f"{LAYER}+zstd"
-DOCKER_LAYER, DOCKER_GZIP = f"{_DOCKER}image.rootfs.diff.tar", f"{_DOCKER}image.rootfs.diff.tar.gzip"
-LAYER_TYPES = (LAYER, LAYER_GZIP, LAYER_ZSTD, DOCKER_LAYER, DOCKER_GZIP, f"{DOCKER_LAYER}.zstd")
-_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 _FOREIGN = ("layer.nondistributable.", "rootfs.foreign.")
 
 _LARGEST = 1 << 50
@@ -61,7 +50,7 @@ class Index(Value):
     """Several images of one name; its entries may be indexes themselves."""
 
     manifests: tuple[Descriptor, ...]
-    media_type: str = INDEX
+    media_type: str = mediatypes.INDEX
 
 
 class Config(Value):
@@ -81,11 +70,11 @@ def read_manifest(data: bytes, media_type: str, what: str) -> Manifest | Index:
     """The manifest or index in `data`. `media_type` is what came with it, "" when nothing did: then the document tells."""
     document = _document(data, what)
     kind = _kind(document, media_type, what)
-    if kind in INDEXES:
+    if kind in mediatypes.INDEXES:
         entries = _list(document, "manifests", what, _MOST)
         return Index(manifests=tuple(_descriptor(item, what) for item in entries), media_type=kind)
     config = _descriptor(document.get("config"), what)
-    if config.media_type not in CONFIGS:
+    if config.media_type not in mediatypes.CONFIGS:
         raise Refused(f"{what} is no image: its config is {config.media_type[:100]!a}")
     if config.size > DOCUMENT:
         raise Refused(f"{what} has a config of {config.size} bytes: {DOCUMENT} are read")
@@ -135,7 +124,7 @@ def _document(data: bytes, what: str) -> dict[str, Any]:
 def _kind(document: dict[str, Any], media_type: str, what: str) -> str:
     said = document.get("mediaType")
     version = document.get("schemaVersion")
-    if version == 1 or media_type.startswith(_SCHEMA_1) or "fsLayers" in document:
+    if version == 1 or media_type.startswith(mediatypes.SCHEMA_1) or "fsLayers" in document:
         raise Refused(
             f"{what} is a manifest of schema 1, which nothing can verify: push the image again with a newer tool"
         )
@@ -148,8 +137,8 @@ def _kind(document: dict[str, Any], media_type: str, what: str) -> str:
     is_index, is_manifest = "manifests" in document, "config" in document or "layers" in document
     if is_index and is_manifest:
         raise Refused(f"{what} is a manifest and an index at once (CVE-2021-41190)")
-    kind = said or media_type or (INDEX if is_index else MANIFEST)
-    if kind not in (INDEXES if is_index else MANIFESTS):
+    kind = said or media_type or (mediatypes.INDEX if is_index else mediatypes.MANIFEST)
+    if kind not in (mediatypes.INDEXES if is_index else mediatypes.MANIFESTS):
         raise Refused(f"{what} is no image manifest or index: its type is {kind[:100]!a}")
     return kind
 
@@ -177,7 +166,7 @@ def _descriptor(item: object, what: str) -> Descriptor:
 def _check_layer(layer: Descriptor, what: str) -> None:
     if any(part in layer.media_type for part in _FOREIGN):
         raise Refused(f"{what} has a foreign layer {layer.digest}, which lies elsewhere: such layers are not fetched")
-    if layer.media_type not in LAYER_TYPES:
+    if layer.media_type not in mediatypes.LAYERS:
         raise Refused(f"{what} has a layer {layer.digest} of the type {layer.media_type[:100]!a}, which is no layer's")
 
 

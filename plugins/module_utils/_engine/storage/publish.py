@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 
+from ..digests import hex_of, sha256
 from ..kernel.files import syncfs
 from ..records import sync_directory
 from . import layers
 from .blobs import path_of
-from .digests import hex_of, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

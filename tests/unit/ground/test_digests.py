@@ -7,13 +7,13 @@ import hashlib
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Refused
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage.digests import (
+from ansible_collections.berth.containers.plugins.module_utils._engine.digests import (
     chain,
     hex_of,
     is_digest,
     sha256,
 )
+from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Refused
 
 GOOD = "sha256:" + "0123456789abcdef" * 4
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..errors import Refused
+from .errors import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
