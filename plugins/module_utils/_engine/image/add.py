@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from .. import jsontext, mediatypes
 from ..digests import chain
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
 
 class Addition(Value):
     """An image to be named `name`. `layer` is its new topmost layer in staging, `arrived` are new layers with their chain ids;
-    the store has the others. `media_type` is the manifest's. `source` is what to remember of where it came from (JSON
-    values), `added` the time of now, RFC 3339."""
+    the store has the others. `media_type` is the manifest's. `source` is what to remember of where it came from, in
+    JSON values."""
 
     name: str
     documents: Documents
     layer: Layer | None
     source: dict[str, Any]
-    added: str
     arrived: tuple[tuple[Layer, str], ...] = ()
     media_type: str = mediatypes.MANIFEST
 
@@ -118,7 +118,7 @@ def _descriptor(addition: Addition) -> Descriptor:
     diff_ids = addition.documents.diff_ids
     annotations = {
         layout.NAME: addition.name,
-        layout.ADDED: addition.added,
+        layout.ADDED: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         layout.SOURCE: jsontext.dumps(addition.source),
     }
     if len(diff_ids) > 1:

@@ -93,7 +93,7 @@ def load(paths: Paths, name: str, wish: Wish, *, check: bool, progress: Report =
 
 
 def _unchanged(paths: Paths, name: str, source: dict[str, object]) -> Answer | None:
-    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
+    there = layout.called(layout.read_index(paths), name)
     if there is None or source_of(there) != source or not facts.is_intact(paths, there):
         return None
     state = facts.state_before(paths, name, there)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from ..answer import Answer
 from ..digests import chain, sha256
@@ -72,13 +71,13 @@ def arrive(
     holds the name's lock and verified `manifest` itself if it knows its digest. Refused, NotFound: nothing was touched.
     """
     arrival = resolve(provider, manifest, media_type, platform, name)
-    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
+    there = layout.called(layout.read_index(paths), name)
     plan = _plan(paths, name, arrival, provider, there, source, limits or Limits(), progress, what)
     if not check:
         plan.apply()
         if not plan.changed and there and source_of(there) != source:
             remember(paths, name, arrival.digest, source)
-    now = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
+    now = layout.called(layout.read_index(paths), name)
     is_there = now is not None and now["digest"] == arrival.digest and facts.is_intact(paths, now)
     warnings = _warnings(name, arrival.config, platform)
     image = facts.describe(paths, now) if now and is_there else {}
@@ -164,7 +163,6 @@ def _bring(
         )  # fmt: skip
         addition = Addition(
             name=name, documents=documents, layer=None, source=source, media_type=arrival.manifest.media_type,
-            added=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             arrived=tuple((item.layer, arrival.chains[number]) for number, item in sorted(unpacked.items())),
         )  # fmt: skip
         add(paths, place, addition)

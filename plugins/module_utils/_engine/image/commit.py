@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from .. import jsontext
 from ..errors import from_os
@@ -153,14 +152,13 @@ def _documents(paths: Paths, base: Image, layer: _Layer, spec: CommitSpec) -> Do
 
 def _plan(paths: Paths, name: str, documents: Documents, layer: _Layer, place: Staging | None) -> Plan:
     after = facts.state_of(name, documents.digest, documents.id, jsontext.loads(documents.config))
-    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == name), None)
+    there = layout.called(layout.read_index(paths), name)
     before = facts.state_before(paths, name, there)
     if before == after:
         return Plan(before=before, after=after)
     addition = Addition(
         name=name, documents=documents, layer=layer.built,
         source={"key": "commit", "fingerprint": "", "layer": layer.digest, "size": layer.size},
-        added=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip
 
     def apply() -> Descriptor:

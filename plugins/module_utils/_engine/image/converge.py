@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 
 from ..answer import Answer
 from ..errors import InvalidSpec, from_os
@@ -137,7 +136,7 @@ def _ensure(
         if answer is not None:
             return answer
         spec = spec.replace(rootfs=spec.archive)
-    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
+    there = layout.called(layout.read_index(paths), reference.name)
     source = _source(paths, spec, params)
     print_now = source.fingerprint()
     if not source.foretold and not (there and _is_known(paths, spec, source, there, print_now)):
@@ -180,7 +179,7 @@ def _converge(
                 remember(paths, reference.name, made.documents.digest, made.source)
         except OSError as error:
             raise from_os(error, f"make image {reference.name}") from error
-    now = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
+    now = layout.called(layout.read_index(paths), reference.name)
     is_there = now is not None and now["digest"] == made.documents.digest and facts.is_intact(paths, now)
     image = facts.describe(paths, now) if now and is_there else {}
     return Answer(
@@ -242,7 +241,6 @@ def _plan(paths: Paths, name: str, there: Descriptor | None, made: Made, place: 
         return Plan(before=before, after=after)
     addition = Addition(
         name=name, documents=documents, layer=made.layer, source=made.source,
-        added=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip
     return Plan(
         before=before, after=after, steps=(Step(what=f"add image {name}", run=lambda: add(paths, place, addition)),)

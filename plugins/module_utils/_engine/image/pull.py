@@ -57,7 +57,7 @@ def pull(paths: Paths, wish: Wish, limits: Limits, *, check: bool, progress: Rep
     real run. NotFound, NotPermitted, Refused, Unreachable, Damaged: nothing was touched.
     """
     reference = wish.reference
-    there = next((item for item in layout.read_index(paths) if layout.name_of(item) == reference.name), None)
+    there = layout.called(layout.read_index(paths), reference.name)
     intact = there is not None and facts.is_intact(paths, there)
     fits = there if there is not None and intact and _fits(paths, wish, there) else None
     if fits and (reference.digest or wish.policy != "always"):

@@ -63,7 +63,7 @@ def _to_tag(paths: Paths, image: str, name: str) -> Plan:
         raise missing(image)
     if not facts.is_intact(paths, found):
         raise Damaged(f"image {image!a} lacks a part: repair it with berth system check --repair before it is named")
-    there = _called(descriptors, name)
+    there = layout.called(descriptors, name)
     before = facts.state_before(paths, name, there)
     after = {**facts.state_before(paths, name, found), "name": name}
     steps = (Step(what=f"name image {name}", run=lambda: _tag(paths, found["digest"], name)),)
@@ -72,21 +72,17 @@ def _to_tag(paths: Paths, image: str, name: str) -> Plan:
 
 def _to_untag(paths: Paths, image: object, name: str) -> Plan:
     descriptors = layout.read_index(paths)
-    there = _called(descriptors, name)
+    there = layout.called(descriptors, name)
     if there is not None and image:
         meant = find(paths, descriptors, str(image))
         there = there if meant is not None and meant["digest"] == there["digest"] else None
         if there is None:
-            state = facts.state_before(paths, name, _called(descriptors, name))
+            state = facts.state_before(paths, name, layout.called(descriptors, name))
             return Plan(before=state, after=state)
     if there is None:
         return Plan(before=facts.absent(name), after=facts.absent(name))
     step = Step(what=f"take away the name {name}", run=lambda: _untag(paths, there["digest"], name))
     return Plan(before=facts.state_before(paths, name, there), after=facts.absent(name), steps=(step,))
-
-
-def _called(descriptors: list[Descriptor], name: str) -> Descriptor | None:
-    return next((item for item in descriptors if layout.name_of(item) == name), None)
 
 
 def _tag(paths: Paths, digest: str, name: str) -> None:

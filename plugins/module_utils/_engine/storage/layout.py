@@ -60,6 +60,11 @@ def read_index(paths: Paths) -> list[Descriptor]:
     return manifests
 
 
+def called(descriptors: list[Descriptor], name: str) -> Descriptor | None:
+    """The descriptor that has the name (normalised), None when none has."""
+    return next((item for item in descriptors if name_of(item) == name), None)
+
+
 def name_of(descriptor: Descriptor) -> str | None:
     """The image's name, or None for one that lost its name and is still in use."""
     name = annotations_of(descriptor).get(NAME)
