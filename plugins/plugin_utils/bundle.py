@@ -64,13 +64,13 @@ def _home(package: str) -> str:
         raise AnsibleError(
             f"berth.containers needs the Python package {package} on the controller: pip install {package}"
         )
-    _check_version(package)
+    if package in _LEAST:
+        _check_version(package, _LEAST[package])
     return found.submodule_search_locations[0]
 
 
-def _check_version(package: str) -> None:
+def _check_version(package: str, least: int) -> None:
     """AnsibleError when it is too old; one that came without metadata does not say."""
-    least = _LEAST.get(package, 0)
     try:
         version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -21,7 +21,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.image.com
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.converge import container_image
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage.blobs import verify
+from ansible_collections.berth.containers.plugins.module_utils._engine.storage.check import digest_of
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage.staging import sweep
 from ansible_collections.berth.containers.tests.kernel.image.archives import Image, lay
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, make_tree, state
@@ -90,7 +90,7 @@ def check_store(paths: Paths) -> None:
         blobs |= {image.digest[7:], image.id[7:], *(layer["digest"][7:] for layer in manifest["layers"])}
         layers |= {os.path.basename(os.path.dirname(layer)) for layer in image.layers}
     for name in blobs:
-        verify(paths, f"sha256:{name}")
+        assert digest_of(f"{paths.blobs}/{name}") == f"sha256:{name}"
     assert set(os.listdir(paths.blobs)) == blobs
     assert set(os.listdir(paths.layers)) == layers
     assert os.listdir(paths.staging) == []

@@ -31,7 +31,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.image.res
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.records import write_record
 from ansible_collections.berth.containers.plugins.module_utils._engine.storage import layers
-from ansible_collections.berth.containers.plugins.module_utils._engine.storage.blobs import verify
+from ansible_collections.berth.containers.plugins.module_utils._engine.storage.check import digest_of
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, ledger, make_tree, state
 from ansible_collections.berth.containers.tests.unit.storage.tars import END, extended, header, member
 
@@ -381,7 +381,7 @@ def test_the_store_is_private_and_its_blobs_are_what_they_are_called(paths: Path
     converge(paths, name="base", rootfs=tree)
     assert stat.S_IMODE(os.stat(paths.root).st_mode) == 0o700
     for name in os.listdir(paths.blobs):
-        verify(paths, f"sha256:{name}")
+        assert digest_of(f"{paths.blobs}/{name}") == f"sha256:{name}"
 
 
 def test_another_file_system_below_the_directory_is_left_out(paths: Paths, tree: str) -> None:

@@ -10,6 +10,7 @@ from .. import mediatypes
 from ..answer import Answer
 from ..digests import hex_of, sha256
 from ..errors import InvalidSpec, NotFound, Refused, from_os
+from ..kernel.files import write_all
 from ..progress import silent
 from ..storage import fingerprint, layout, members, oci
 from ..storage.limits import Limits
@@ -142,18 +143,12 @@ def _uncompressed(paths: Paths, held: contextlib.ExitStack, descriptor: int, lim
     try:
         scratch = os.open(place, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         held.callback(os.close, scratch)
-        _write(scratch, start)
+        write_all(scratch, start)
         for block in blocks:
-            _write(scratch, block)
+            write_all(scratch, block)
     except OSError as error:
         raise from_os(error, f"decompress {what} in {place}") from error
     return scratch
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def images(files: Members) -> list[Found]:

@@ -12,7 +12,7 @@ from ..mediatypes import DOCUMENT
 from ..records import read_record, sync_directory
 from ..storage import layers, layout, oci
 from ..storage.blobs import path_of, read
-from ..storage.limits import Limits
+from ..storage.limits import UNBOUNDED
 from ..storage.staging import Staging
 from .check import BLOB, IMAGE, INDEX, LAYER, LAYOUT, RECORD, whole
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     Described = list[dict[str, Any]]
 
-_ANY = Limits(unpacked=1 << 60, entries=1 << 40, ratio=1 << 40)
 _ORDER = (LAYOUT, BLOB, INDEX, IMAGE, LAYER, RECORD)
 
 
@@ -85,7 +84,7 @@ def _unpack_again(paths: Paths, problem: Problem) -> bool:
         except OSError:
             return False
         try:
-            made = layers.from_tar(descriptor, problem.name, _ANY, staging=place, lowers=trees)
+            made = layers.from_tar(descriptor, problem.name, UNBOUNDED, staging=place, lowers=trees)
         except StorageFull:
             raise
         except EngineError:

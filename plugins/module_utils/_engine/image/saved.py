@@ -7,6 +7,7 @@ from .. import mediatypes
 from ..digests import PREFIX, hex_of, is_digest, sha256
 from ..errors import Refused
 from ..storage import documents, members, oci
+from ..storage.blobs import digest_of
 from ..storage.limits import LAYERS
 from ..storage.stream import decompressed
 from ..values import Value
@@ -101,18 +102,9 @@ def _layer(files: Members, name: str, diff_id: str) -> dict[str, Any]:
     start = next(files.blocks(name), b"")[:4]
     if start.startswith((_GZIP, _ZSTD)):
         kind = mediatypes.LAYER_GZIP if start.startswith(_GZIP) else mediatypes.LAYER_ZSTD
-        return {"mediaType": kind, "digest": _digest(files.blocks(name)), "size": files.size(name)}
+        return {"mediaType": kind, "digest": digest_of(files.blocks(name)), "size": files.size(name)}
     # An uncompressed layer's digest is its diff id, which unpacking proves.
     return {"mediaType": mediatypes.LAYER, "digest": diff_id, "size": files.size(name)}
-
-
-def _digest(blocks: Iterator[bytes]) -> str:
-    import hashlib
-
-    found = hashlib.sha256()
-    for block in blocks:
-        found.update(block)
-    return PREFIX + found.hexdigest()
 
 
 def read_legacy(files: Members) -> list[Item]:
@@ -138,7 +130,7 @@ def _legacy(files: Members, names: tuple[str, ...], top: str, what: str) -> Item
         one = documents.unpack(members.document(files, f"{ident}/json"), f"{ident}/json of {files.what}")
         described, ident = described or one, one.get("parent")
     layers = [f"{hex_of(PREFIX + one)}/layer.tar" for one in order]
-    diff_ids = [_digest(decompressed(files.blocks(name), files.what)) for name in layers]
+    diff_ids = [digest_of(decompressed(files.blocks(name), files.what)) for name in layers]
     config = {key: described[key] for key in ("created", "author", "config") if described.get(key) is not None}
     config["architecture"], config["os"] = described.get("architecture") or "amd64", described.get("os") or "linux"
     config["rootfs"] = {"type": "layers", "diff_ids": diff_ids}

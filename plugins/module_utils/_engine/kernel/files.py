@@ -62,3 +62,10 @@ def statfs_type(path: str) -> int:
     buffer = ctypes.create_string_buffer(256)
     check(libc.statfs(os.fsencode(path), buffer), "statfs", path)
     return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """write(2) until everything is written: for blocking descriptors."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-
 STDIN, STDOUT, STDERR, CLOSE_STDIN, RESIZE, SIGNAL, EXIT = b"i", b"o", b"e", b"c", b"r", b"k", b"x"
 LONGEST = 1 << 20
 _HEADER = 5
@@ -35,10 +33,3 @@ class Reader:
             frames.append((bytes(buffer[:1]), bytes(buffer[_HEADER : _HEADER + length])))
             del buffer[: _HEADER + length]
         return frames
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """write(2) until everything is written: for blocking descriptors."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 
 from ..digests import PREFIX, hex_of, sha256
-from ..errors import Damaged, NotFound
+from ..errors import Damaged
+from ..kernel.files import write_all
 from ..mediatypes import DOCUMENT
 from .limits import MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from threading import Thread
 
     from ..paths import Paths
@@ -67,7 +69,7 @@ class BlobWriter:
         data = b"".join(self._batch)
         try:
             if self._fd >= 0:
-                _write_all(self._fd, data)
+                write_all(self._fd, data)
         finally:
             self.close()
         return sha256(data), self._size
@@ -101,7 +103,7 @@ class BlobWriter:
                 data = batch[0] if len(batch) == 1 else b"".join(batch)
                 self._hash.update(data)
                 if self._fd >= 0:
-                    _write_all(self._fd, data)
+                    write_all(self._fd, data)
         except OSError as error:
             with self._turn:
                 self._error = error
@@ -115,12 +117,6 @@ class BlobWriter:
                 self._turn.wait()
             self._turn.notify_all()
             return self._queue.pop(0)
-
-
-def _write_all(descriptor: int, data: Piece) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def path_of(paths: Paths, digest: str) -> str:
@@ -141,16 +137,11 @@ def read(paths: Paths, digest: str) -> bytes:
     return data
 
 
-def verify(paths: Paths, digest: str) -> None:
-    """Read the whole blob again. NotFound, or Damaged when its content is not what its name says."""
+def digest_of(blocks: Iterable[bytes]) -> str:
+    """The digest of bytes that are too many to hold."""
     import hashlib
 
     found = hashlib.sha256()
-    try:
-        with open(path_of(paths, digest), "rb") as file:
-            while data := file.read(MIB):
-                found.update(data)
-    except FileNotFoundError:
-        raise NotFound(f"the store has no blob {digest}") from None
-    if PREFIX + found.hexdigest() != digest:
-        raise Damaged(f"blob {digest} is not what its name says: make the image again")
+    for block in blocks:
+        found.update(block)
+    return PREFIX + found.hexdigest()

@@ -10,9 +10,10 @@ from ..digests import PREFIX
 from ..errors import EngineError, KernelError, MissingDependency
 from ..kernel.files import open_beneath
 from ..values import Value
+from . import blobs
 from .census import Census
 from .entries import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry, show
-from .limits import MIB, Limits
+from .limits import MIB, UNBOUNDED
 from .stream import Stream, read_blocks, unpacked
 from .tarread import read_tar
 from .tree import data_extents, read_xattrs, walk
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from .entries import Extents
 
-_ANY = Limits(unpacked=1 << 60, entries=1 << 40, ratio=1 << 40)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TREE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPAQUE_MARK = "opaque"
@@ -45,16 +45,11 @@ class Found(Value):
 
 def digest_of(path: str) -> str:
     """The digest of the regular file at `path`; "" when there is none that can be read."""
-    import hashlib
-
-    found = hashlib.sha256()
     try:
         with open(os.open(path, _READ), "rb", buffering=0) as file:
-            while data := file.read(MIB):
-                found.update(data)
+            return blobs.digest_of(read_blocks(file.fileno()))
     except OSError:
         return ""
-    return PREFIX + found.hexdigest()
 
 
 def check_layer(blob: str, digest: str, diff_id: str, home: str, lowers: tuple[str, ...]) -> Found:
@@ -110,6 +105,7 @@ class _Expected:
         self._home, self._names = home, names
         self._nodes: dict[bytes, _Node] = {}
         self._hidden: list[Entry] = []
+        self._above: set[bytes] | None = None
         self._number = 0
         try:
             self._root = os.open(f"{home}/diff", _TREE)
@@ -132,8 +128,8 @@ class _Expected:
         raw, plain = hashlib.sha256(), hashlib.sha256()
         blocks = _hashed(read_blocks(blob), raw) if digest != diff_id else read_blocks(blob)
         try:
-            stream = Stream(unpacked(blocks, os.fstat(blob).st_size, _ANY, "it"), plain.update)
-            census = Census(_ANY)
+            stream = Stream(unpacked(blocks, os.fstat(blob).st_size, UNBOUNDED, "it"), plain.update)
+            census = Census(UNBOUNDED)
             for entry in read_tar(stream):
                 if census.admit(entry):
                     self._take(entry)
@@ -216,8 +212,8 @@ class _Expected:
 
     def _has_below(self, path: bytes) -> bool:
         """Whether members lie below a directory that only they imply."""
-        if not hasattr(self, "_above"):
-            self._above: set[bytes] = set()
+        if self._above is None:
+            self._above = set()
             for name in self._nodes:
                 parent = name.rpartition(b"/")[0]
                 while parent and parent not in self._above:

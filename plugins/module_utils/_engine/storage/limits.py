@@ -22,3 +22,7 @@ class Limits(Value):
     unpacked: int = 64 * GIB
     entries: int = 2_000_000
     ratio: int = 1000
+
+
+# For what was taken into the store already, under the limits of then.
+UNBOUNDED = Limits(unpacked=1 << 60, entries=1 << 40, ratio=1 << 40)

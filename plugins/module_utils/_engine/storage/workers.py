@@ -9,6 +9,7 @@ import select
 import signal
 
 from ..errors import EngineError, from_os, named
+from ..kernel.files import write_all
 from ..kernel.process import die_with_parent
 from ..values import Value
 
@@ -79,7 +80,7 @@ def _start(number: int, task: Task, others: dict[int, _Worker]) -> _Worker:
         os.close(source)
         for pipe in others:
             os.close(pipe)
-        _write(sink, b"!" + _outcome(task, _teller(sink)))
+        write_all(sink, b"!" + _outcome(task, _teller(sink)))
         code = 0
     finally:
         os._exit(code)
@@ -109,7 +110,7 @@ def _teller(sink: int) -> Told:
         nonlocal last
         if count - last >= _EVERY:
             last = count
-            _write(sink, b".%020d" % count)
+            write_all(sink, b".%020d" % count)
 
     return tell
 
@@ -139,9 +140,3 @@ def _result(worker: _Worker, task: Task) -> Any:
     if kind == "bug":
         raise RuntimeError(f"{task.name}: {value}")
     return value
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
