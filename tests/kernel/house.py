@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import pytest
+
 from ansible_collections.berth.containers.plugins.module_utils import _engine
 from ansible_collections.berth.containers.plugins.module_utils._engine import api, errors
 from ansible_collections.berth.containers.plugins.module_utils._engine.answer import Answer
@@ -29,6 +31,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.container
     start,
 )
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import record as records
+from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.network import attach
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime import wire
@@ -319,3 +322,12 @@ def a_house(root: str, *, bootstrap: bool = True) -> Iterator[House]:
         yield house
     finally:
         house.end()
+
+
+def bare_root(tmp_path_factory: pytest.TempPathFactory, script: str) -> str:
+    """busybox's root directory after a shell script has changed it; where it lies."""
+    top = tmp_path_factory.mktemp("rootfs") / "root"
+    with a_house(str(tmp_path_factory.mktemp("base") / "root")) as house:
+        subprocess.run(["cp", "-a", resolve(house.paths, "base").layers[0], str(top)], check=True)
+    subprocess.run(["sh", "-ec", script], cwd=top, check=True)
+    return str(top)

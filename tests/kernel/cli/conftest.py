@@ -34,15 +34,6 @@ raise SystemExit(main(sys.argv[1:]))
 PATIENCE = 30
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = pathlib.Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.root)
-            if os.geteuid():
-                item.add_marker(pytest.mark.skip(reason="needs root"))
-
-
 def until(condition: Callable[[], bool], patience: float = 10) -> None:
     """Wait for it, but not for ever."""
     end = time.monotonic() + patience

@@ -6,15 +6,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec, NotFound
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
-from ansible_collections.berth.containers.tests.kernel.house import House, a_house
+from ansible_collections.berth.containers.tests.kernel.house import House, a_house, bare_root
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts
 
 # What a base must have so that it can be changed in every way; its mount points are missing on purpose.
@@ -38,20 +36,7 @@ touch -d '2001-02-03 04:05:06' /time
 @pytest.fixture(scope="module")
 def rootfs(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A root directory without any of the places that the engine mounts on."""
-    top = tmp_path_factory.mktemp("rootfs") / "root"
-    with a_house(str(tmp_path_factory.mktemp("base") / "root")) as house:
-        subprocess.run(["cp", "-a", resolve(house.paths, "base").layers[0], str(top)], check=True)
-    subprocess.run(["sh", "-ec", PREPARE], cwd=top, check=True)
-    return str(top)
-
-
-@pytest.fixture
-def bare(house: House, rootfs: str) -> Iterator[House]:
-    house.ask("container_image", name="bare", rootfs=rootfs)
-    yield house
-    house.clean()
-    for name in ("made", "again", "bare"):
-        house.ask("container_image", name=name, state="absent")
+    return bare_root(tmp_path_factory, PREPARE)
 
 
 def changed_container(house: House, **params: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ import pytest
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import skeleton
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
 from ansible_collections.berth.containers.plugins.module_utils._engine.paths import Paths
-from ansible_collections.berth.containers.tests.kernel.house import House, a_house
+from ansible_collections.berth.containers.tests.kernel.house import House, bare_root
 
 STRIP = "rm -rf proc sys dev etc/hosts etc/hostname etc/resolv.conf"
 
@@ -26,20 +25,7 @@ STRIP = "rm -rf proc sys dev etc/hosts etc/hostname etc/resolv.conf"
 @pytest.fixture(scope="module")
 def rootfs(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A root directory without any of the places that the engine mounts on."""
-    top = tmp_path_factory.mktemp("rootfs") / "root"
-    with a_house(str(tmp_path_factory.mktemp("base") / "root")) as house:
-        subprocess.run(["cp", "-a", resolve(house.paths, "base").layers[0], str(top)], check=True)
-    subprocess.run(["sh", "-ec", STRIP], cwd=top, check=True)
-    return str(top)
-
-
-@pytest.fixture
-def bare(house: House, rootfs: str) -> Iterator[House]:
-    house.ask("container_image", name="bare", rootfs=rootfs)
-    yield house
-    house.clean()
-    for name in ("made", "again", "bare"):
-        house.ask("container_image", name=name, state="absent")
+    return bare_root(tmp_path_factory, STRIP)
 
 
 def home_of(house: House, made: dict[str, Any]) -> pathlib.Path:

@@ -29,7 +29,6 @@ from ansible_collections.berth.containers.tests.kernel.house import in_child
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask, child, container, write
 from ansible_collections.berth.containers.tests.kernel.storage.trees import state
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 KILLS = int(os.environ.get("BERTH_KILLS", "24"))
 FULL = int(os.environ.get("BERTH_FULL", "8"))
 SEED = int(os.environ.get("BERTH_SEED", str(random.randrange(10**6))))

@@ -42,8 +42,6 @@ from ansible_collections.berth.containers.tests.kernel.image.stores import ask
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, ledger, overlay, state
 from ansible_collections.berth.containers.tests.unit.storage.tars import END, extended, header, member
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 BASE = (
     header(b"a/", b"5", mode=0o700, mtime=7)
     + member(b"a/gone", b"1")

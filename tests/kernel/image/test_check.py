@@ -28,7 +28,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.storage i
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask, child, container, write
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, make_tree, state
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 ROUNDS = int(os.environ.get("BERTH_DAMAGES", "100"))
 SEED = int(os.environ.get("BERTH_SEED", str(random.randrange(10**6))))
 

@@ -41,8 +41,6 @@ from ansible_collections.berth.containers.tests.kernel.storage.trees import (
 )
 from ansible_collections.berth.containers.tests.unit.storage.tars import read
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 IGNORE = (b"etc", b"etc/hosts", b"proc", b"dir/mounted", b"dir/empty/point")
 
 

@@ -20,8 +20,6 @@ from ansible_collections.berth.containers.tests.kernel.house import in_child
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask
 from ansible_collections.berth.containers.tests.kernel.storage.trees import state
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 PROGRAM = """#!/bin/sh
 echo "$@" >> {log}
 for word; do target=$before; before=$word; done

@@ -35,8 +35,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.storage.c
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, ledger, make_tree, state
 from ansible_collections.berth.containers.tests.unit.storage.tars import END, extended, header, member
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 
 @pytest.fixture
 def paths(tmp_path: pathlib.Path) -> Iterator[Paths]:
@@ -395,7 +393,6 @@ def test_another_file_system_below_the_directory_is_left_out(paths: Paths, tree:
     assert any("mounted" in warning for warning in done.warnings)
 
 
-@pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 def test_skopeo_reads_and_copies_the_store(paths: Paths, tree: str, tmp_path: pathlib.Path) -> None:
     converge(paths, name="quay.io/me/base:1", rootfs=tree, labels={"k": "v"})
     shown = json.loads(

@@ -20,8 +20,6 @@ from ansible_collections.berth.containers.tests.kernel.house import wait_until
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask
 from ansible_collections.berth.containers.tests.kernel.storage.trees import facts, state
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 Run = Callable[..., str]
 
 

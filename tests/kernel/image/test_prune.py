@@ -21,8 +21,6 @@ from ansible_collections.berth.containers.tests.kernel.house import in_child
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask, child, container, converge, write
 from ansible_collections.berth.containers.tests.kernel.storage.trees import state
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 
 @pytest.fixture
 def paths(tmp_path: pathlib.Path) -> Iterator[Paths]:

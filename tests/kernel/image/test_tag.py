@@ -16,7 +16,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.paths imp
 from ansible_collections.berth.containers.tests.kernel.image.stores import ask, container, converge, write
 from ansible_collections.berth.containers.tests.kernel.storage.trees import state
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 TAG = "container_image_tag"
 
 

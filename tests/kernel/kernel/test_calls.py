@@ -16,8 +16,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
 from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import files, mounts, proc, process
 from ansible_collections.berth.containers.tests.kernel.house import in_child
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 
 @pytest.fixture
 def tree(tmp_path: pathlib.Path) -> pathlib.Path:

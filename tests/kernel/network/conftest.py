@@ -26,15 +26,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.paths imp
 HOST, OUTSIDE = "198.51.100.1", "198.51.100.2"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = pathlib.Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.root)
-            if os.geteuid():
-                item.add_marker(pytest.mark.skip(reason="needs root"))
-
-
 def command(*words: str) -> str:
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, f"{words}: {done.stderr}"

@@ -25,8 +25,6 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.storage.u
 from ansible_collections.berth.containers.tests.kernel.storage.trees import overlay, state
 from ansible_collections.berth.containers.tests.unit.storage.tars import END, member
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 
 @pytest.fixture
 def lower(tmp_path: pathlib.Path) -> str:

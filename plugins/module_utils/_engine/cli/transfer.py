@@ -21,7 +21,7 @@ REGISTRY = (
     Option("--authfile", "where passwords are kept, $DOCKER_CONFIG/config.json unless told", "FILE"),
     Option("--ca-cert", "certificates of authorities to trust instead of the system's", "FILE"),
     Option("--cert", "this host's certificate", "FILE"),
-    Option("--creds", "a user and a password for this once", "USER:PASSWORD"),
+    Option("--creds", "for this once; others on this host can see it there, so rather berth login", "USER:PASSWORD"),
     Option("--key", "the key of --cert", "FILE"),
     Option("--plain-http", "speak without TLS"),
     Option("--tls-verify", "=false: take any certificate"),
