@@ -171,13 +171,11 @@ def test_killed_at_a_random_moment(own_house: House, tree: pathlib.Path, name: s
         work.prepare()
         delay = dice.uniform(0, took)
         killed = kill_after(work, delay)
+        story = f"seed {SEED}: {name} killed ({killed}) after {delay * 1000:.1f} of {took * 1000:.1f} ms"
+        check(work, before, story, again=dice.random() < 0.7)
         kills += killed
-        check(
-            work,
-            before,
-            f"seed {SEED}: {name} killed ({killed}) after {delay * 1000:.1f} of {took * 1000:.1f} ms",
-            again=dice.random() < 0.7,
-        )
+        # The measured run may have been a slow one: by then a quicker one was over.
+        took = took if killed else delay
     assert kills >= wanted
     print(f"{name}: {kills} kills at random moments")
 
