@@ -13,7 +13,13 @@ import time
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import KernelError
-from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import files, mounts, proc, process
+from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import (
+    capabilities,
+    files,
+    mounts,
+    proc,
+    process,
+)
 from ansible_collections.berth.containers.tests.kernel.house import in_child
 
 
@@ -159,8 +165,8 @@ def test_descriptors_are_closed_from_a_number_on() -> None:
 
 def test_capabilities_are_what_was_set() -> None:
     def work() -> dict[str, int]:
-        process.limit_bounding(0b1001)
-        process.set_capabilities(0b1001, effective=0b1000)
+        capabilities.limit_bounding(0b1001)
+        capabilities.set_all(0b1001, effective=0b1000)
         lines = pathlib.Path("/proc/self/status").read_text().splitlines()
         return {line[:6]: int(line.split()[1], 16) for line in lines if line.startswith("Cap")}
 

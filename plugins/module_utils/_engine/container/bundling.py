@@ -79,7 +79,7 @@ def _config(record: Record, config: dict[str, Any], *, own_network: bool, home: 
         "hostname": hostname,
         "mounts": list(_mounts(spec, own_network=own_network, home=home)),
         "linux": _linux(record, own_network=own_network),
-        "annotations": {"dev.berth.name": record.name, "dev.berth.capabilities": f"{capabilities.mask(held):x}"},
+        "annotations": {"dev.berth.name": record.name},
     }
 
 

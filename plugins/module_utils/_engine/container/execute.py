@@ -59,7 +59,6 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
                 asked, config, held, args=spec.argv, env=tuple(f"{key}={value}" for key, value in environment.items())
             ),
             user=user if user is not None else str(config.get("User") or ""),
-            mask=capabilities.mask(held),
             cgroups=directories,
             unified=group.birthplace(here, directories),
             id_start=record.id_start,

@@ -7,10 +7,11 @@ import ctypes
 import errno
 import os
 
-from ..errors import KernelError
+from ..errors import KernelError, Refused
 from .libc import check, libc, syscall
 
 NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT = 0x02, 0x04, 0x08, 0x10
+PROC_SUPER_MAGIC, DEVPTS_SUPER_MAGIC = 0x9FA0, 0x1CD1
 
 
 class _OpenHow(ctypes.Structure):
@@ -62,6 +63,19 @@ def statfs_type(path: str) -> int:
     buffer = ctypes.create_string_buffer(256)
     check(libc.statfs(os.fsencode(path), buffer), "statfs", path)
     return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def fstatfs_type(fd: int) -> int:
+    """fstatfs(2): the kind of file system that `fd` is on, whatever it was mounted over."""
+    buffer = ctypes.create_string_buffer(256)
+    check(libc.fstatfs(fd, buffer), "fstatfs")
+    return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def check_procfs(fd: int) -> None:
+    """Refused unless `fd` is on a procfs: where a write must not be led elsewhere (CVE-2019-19921, CVE-2025-52881)."""
+    if fstatfs_type(fd) != PROC_SUPER_MAGIC:
+        raise Refused("what is mounted at /proc is no procfs, and nothing may be written there")
 
 
 def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:

@@ -15,9 +15,15 @@ pylibc = ctypes.PyDLL(None, use_errno=True)
 _MACHINE = os.uname().machine
 # Numbers from 424 up are the same everywhere (include/uapi/asm-generic/unistd.h); the older ones are not.
 _OLD = {
-    "x86_64": {"pivot_root": 155, "keyctl": 250, "syncfs": 306},
-    "aarch64": {"pivot_root": 41, "keyctl": 219, "syncfs": 267},
-}
+    "x86_64": {
+        "pivot_root": 155, "keyctl": 250, "syncfs": 306, "personality": 135, "ioprio_set": 251, "sched_setattr": 314,
+        "seccomp": 317,
+    },
+    "aarch64": {
+        "pivot_root": 41, "keyctl": 219, "syncfs": 267, "personality": 92, "ioprio_set": 30, "sched_setattr": 274,
+        "seccomp": 277,
+    },
+}  # fmt: skip
 _NEW = {
     "pidfd_send_signal": 424, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,
     "pidfd_open": 434, "clone3": 435, "close_range": 436, "openat2": 437, "mount_setattr": 442,

@@ -8,20 +8,22 @@ import errno
 import os
 
 from ..errors import KernelError
+from . import capabilities
 from .libc import NUMBERS, check, libc, pylibc, syscall
 
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
-NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
+NEWUSER, NEWPID, NEWNET, NEWTIME = 0x10000000, 0x20000000, 0x40000000, 0x80
 _INTO_CGROUP = 0x200000000
 _SIGCHLD = 17
 _SIGKILL = 9
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 4, 23, 24
-_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_SET_KEEPCAPS = 38, 47, 8
-_CAPABILITY_VERSION_3 = 0x20080522
+_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_GET_SECUREBITS, _PR_SET_SECUREBITS = 4, 8, 27, 28
+_PR_SET_TIMERSLACK, _PR_SET_NO_NEW_PRIVS, _PR_SET_THP_DISABLE = 29, 38, 41
 _CLOSE_RANGE_CLOEXEC = 4
 _KEYCTL_JOIN_SESSION_KEYRING = 1
+# What the kernel gives to its first process, in nanoseconds (init/init_task.c).
+_TIMER_SLACK = 50_000
 
 
 def clone(flags: int, cgroup_fd: int = -1) -> int:
@@ -115,40 +117,12 @@ def keep_capabilities() -> None:
     _prctl(_PR_SET_KEEPCAPS, 1)
 
 
-def limit_bounding(mask: int) -> None:
-    """Drop every capability outside `mask` from the bounding set; the kernel's own list ends with EINVAL."""
-    for number in range(64):
-        if mask >> number & 1:
-            continue
-        if libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) < 0:
-            return
-        _prctl(_PR_CAPBSET_DROP, number)
-
-
-def set_capabilities(permitted: int, *, effective: int, inheritable: int = 0) -> None:
-    """capset(2), and an empty ambient set (CVE-2022-24769: nothing inheritable by accident)."""
-    libc.prctl(_PR_CAP_AMBIENT, 4, 0, 0, 0)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    low, high = 0xFFFFFFFF, 32
-    data = (ctypes.c_uint32 * 6)(
-        effective & low, permitted & low, inheritable & low, effective >> high, permitted >> high, inheritable >> high
-    )
-    check(libc.capset(header, data), "capset")
-
-
-def permitted_capabilities() -> int:
-    """capget(2): the mask of what this process may raise."""
-    header, data = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
-    check(libc.capget(header, data), "capget")
-    return int(data[1]) | int(data[4]) << 32
-
-
 def act_as(ident: int) -> None:
     """setfsuid(2) and setfsgid(2), keeping every capability: files are then made for `ident`, with the rights of root."""
     libc.setfsgid(ident)
     libc.setfsuid(ident)
-    held = permitted_capabilities()
-    set_capabilities(held, effective=held)
+    held = capabilities.permitted()
+    capabilities.set_all(held, effective=held)
 
 
 def new_session_keyring() -> None:
@@ -158,6 +132,21 @@ def new_session_keyring() -> None:
     except KernelError as error:
         if error.errno not in (errno.ENOSYS, errno.EDQUOT):
             raise
+
+
+def personality(value: int) -> None:
+    """personality(2): what `value` has of PER_* and flags, if this process has not just that."""
+    if syscall("personality", 0xFFFFFFFF) != value:
+        syscall("personality", value)
+
+
+def reset_habits() -> None:
+    """Undo prctl(2) settings that a caller may have left and execve(2) keeps: secure bits, timer slack, huge pages."""
+    if libc.prctl(_PR_GET_SECUREBITS, 0, 0, 0, 0) > 0:
+        # Locked bits stay: only who may set them could have locked them.
+        libc.prctl(_PR_SET_SECUREBITS, ctypes.c_ulong(0), 0, 0, 0)
+    _prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK)
+    _prctl(_PR_SET_THP_DISABLE, 0)
 
 
 def die_with_parent(parent: int) -> None:

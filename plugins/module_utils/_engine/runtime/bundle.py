@@ -14,13 +14,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+class Program(Value):
+    """A compiled seccomp filter: an array of struct sock_filter, and SECCOMP_FILTER_FLAG_* of seccomp(2)."""
+
+    code: bytes
+    flags: int = 0
+
+
 class Bundle(Value):
     """`oci` is config.json (runtime-spec 1.2); everything else is resolved, absolute and ready to be used. `root` is the state's.
 
     `home` holds upper/ and work/ of the overlay, `layers` its lower directories, topmost first. `user` is what the user
-    wrote: names can only be looked up inside the root. `id_start` is the first host id of the container's user
-    namespace, None without one. `cgroups` are directories that exist; the first of them that is on the unified hierarchy
-    is `unified`. `network_of` is a pid whose network namespace is shared, 0 for none; `network` is "own", "host" or "shared".
+    wrote, `groups` are more of the user's, by name or number: names can only be looked up inside the root. `id_start` is
+    the first host id of the container's user namespace, None without one. `cgroups` are directories that exist; the first
+    of them that is on the unified hierarchy is `unified`. `seccomp` is the compiled filter in hexadecimal, "" for none,
+    with its `seccomp_flags`. `network_of` is a pid whose network namespace is shared, 0 for none; `network` is "own",
+    "host" or "shared".
     """
 
     ident: str
@@ -33,6 +42,9 @@ class Bundle(Value):
     id_start: int | None
     cgroups: tuple[str, ...]
     unified: str = ""
+    groups: tuple[str, ...] = ()
+    seccomp: str = ""
+    seccomp_flags: int = 0
     network: str = "own"
     network_of: int = 0
     names_dir: str = ""
@@ -42,6 +54,10 @@ class Bundle(Value):
     log: str = ""
     log_size: int = 10 << 20
     log_files: int = 5
+
+    def filter(self) -> Program | None:
+        """What become() installs."""
+        return Program(code=bytes.fromhex(self.seccomp), flags=self.seccomp_flags) if self.seccomp else None
 
 
 def save(bundle: Bundle, directory: str) -> None:
@@ -58,6 +74,6 @@ def load(directory: str, run: str) -> Bundle:
     fields = read_record(f"{run}/bundle.json")
     with open(f"{directory}/config.json", "rb") as file:
         oci = jsontext.loads(file.read())
-    for name in ("layers", "cgroups", "name_servers"):
+    for name in ("layers", "cgroups", "name_servers", "groups"):
         fields[name] = tuple(fields[name])
     return Bundle(oci=oci, **fields)

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import struct
 
+from ..errors import EngineError, KernelError, Refused
 from ..kernel import files, mounts, process, sockets
 from ..kernel.sockets import Socket
 from . import groups, link, pty
-from .become import become, prepare_directory
+from .become import become
 from .bundle import Bundle
 from .root import Root, enter, hide, mount_all, mount_cgroups
 from .users import look_up
@@ -49,7 +52,7 @@ def _run(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoR
     _build_rest(root, oci)
     enter(root, read_only=bool(oci["root"].get("readonly")))
     process.sethostname(oci["hostname"])
-    prepare_directory(oci["process"]["cwd"])
+    _prepare_directory(str(oci["process"]["cwd"]))
     terminal = _open_terminal() if bundle.terminal else ()
     link.send(supervisor, "ready", {"made": root.made}, terminal[:1])
     link.receive(supervisor, "go")
@@ -60,7 +63,14 @@ def _run(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoR
         os.setsid()
         for number, fd in enumerate(stdio):
             os.dup2(fd, number)
-    become(oci["process"], bundle.user, int(oci["annotations"]["dev.berth.capabilities"], 16))
+    become(
+        oci["process"],
+        user=bundle.user,
+        groups=bundle.groups,
+        personality=oci["linux"].get("personality"),
+        program=bundle.filter(),
+        clamp=True,
+    )
 
 
 def _build(bundle: Bundle, place: int, fds: tuple[int, ...]) -> Root:
@@ -104,6 +114,25 @@ def _raise_loopback() -> None:
     """Set IFF_UP on lo by SIOCSIFFLAGS (netdevice(7)): a network of one's own has at least itself."""
     with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", 1))
+
+
+def _prepare_directory(path: str) -> None:
+    """Make the working directory while still root of the container, as Docker does; it may lie behind links, not outside."""
+    here = Root(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    try:
+        place = here.open_target(path, directory=True)
+        if not stat.S_ISDIR(os.fstat(place).st_mode):
+            raise EngineError(f"working_dir {path} is not a directory in the container")
+        os.close(place)
+    except Refused as error:
+        raise EngineError(f"working_dir {path}: {error}") from error
+    except KernelError as error:
+        if error.errno != errno.EROFS:
+            raise EngineError(
+                f"working_dir {path} can't be made in the container: {os.strerror(error.errno)}"
+            ) from error
+    finally:
+        os.close(here.fd)
 
 
 def _open_terminal() -> tuple[int, int]:

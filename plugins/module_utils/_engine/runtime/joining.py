@@ -9,8 +9,9 @@ import select
 from ..kernel import process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import groups, link, pty, users
+from . import groups, limits, link, pty, users
 from .become import become, own_pipes
+from .bundle import Program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class Plan(Value):
     pid: int
     process: dict[str, Any]
     user: str
-    mask: int
     cgroups: tuple[str, ...]
     unified: str
     id_start: int | None
     terminal: bool = False
     size: tuple[int, int] | None = None
+    groups: tuple[str, ...] = ()
+    personality: dict[str, Any] | None = None
+    program: Program | None = None
 
 
 class Session:
@@ -156,7 +159,12 @@ def _join(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
         spaces = [
             (os.open(f"/proc/{plan.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _wanted(plan)
         ]
+        limits.forget_scheduling()
+        limits.forget_callers(plan.process.get("rlimits") or ())
+        limits.run_on(plan.process, "initial")
         groups.join(plan.cgroups, plan.unified)
+        limits.run_on(plan.process, "final")
+        limits.give(0, plan.process, strict=False)
         os.chdir("/")
         if not plan.terminal:
             own_pipes(stdio, plan.id_start)
@@ -199,7 +207,14 @@ def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
             os.setsid()
             for number, fd in enumerate(stdio):
                 os.dup2(fd, number)
-        become(plan.process, plan.user, plan.mask)
+        become(
+            plan.process,
+            user=plan.user,
+            groups=plan.groups,
+            personality=plan.personality,
+            program=plan.program,
+            clamp=True,
+        )
     except BaseException as error:
         link.send_error(door, error)
         os._exit(1)

@@ -12,7 +12,7 @@ from ..errors import EngineError
 from ..kernel import mounts, process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import groups, init, link, parts, pty, state, wire
+from . import groups, init, limits, link, parts, pty, state, wire
 from .become import own_pipes
 from .bundle import Bundle, load
 from .logfile import LogFile
@@ -84,6 +84,8 @@ class Supervisor:
 
     def _start(self, starter: Socket) -> None:
         bundle = self._bundle
+        limits.forget_scheduling()
+        limits.forget_callers(bundle.oci["process"].get("rlimits") or ())
         process.unshare(process.NEWNS)
         mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
         self._clone()
@@ -134,7 +136,7 @@ class Supervisor:
         for fd in set(stdio):
             os.close(fd)
         self._pidfd = process.open_pidfd(self.pid)
-        _set_oom_score(self.pid, bundle.oci["process"].get("oomScoreAdj", 0))
+        limits.give(self.pid, bundle.oci["process"], strict=False)
 
     def _make_pipes(self) -> tuple[int, int, int]:
         """Our ends are kept in the object, the container's are returned."""
@@ -273,19 +275,6 @@ def _remember_made(home: str, made: list[str]) -> None:
     if made:
         with open(f"{home}/made", "a", encoding="utf-8", errors="surrogateescape") as file:
             file.write("".join(f"{path}\0" for path in made))
-
-
-def _set_oom_score(pid: int, value: int) -> None:
-    path = f"/proc/{pid}/oom_score_adj"
-    with open(path, encoding="ascii") as file:
-        if int(file.read()) == value:
-            return
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(value))
-    except PermissionError:
-        # Lowering it needs CAP_SYS_RESOURCE, which a host that is itself a container may lack.
-        return
 
 
 def _enter_network(pid: int) -> int:

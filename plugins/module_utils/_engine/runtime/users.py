@@ -41,6 +41,16 @@ def look_up(user: str, extra_groups: tuple[str, ...] = ()) -> Identity:
     return Identity(uid=uid, gid=gid, groups=(*groups, *(_group_id(item) for item in extra_groups)), home=home)
 
 
+def by_numbers(uid: int, gid: int, extra_groups: tuple[int, ...] = ()) -> Identity:
+    """The identity of config.json's "user", whose home the container's /etc/passwd may know. InvalidSpec for no id at all."""
+    for number in (uid, gid, *extra_groups):
+        # The highest one means "leave it as it is" to the system calls.
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < (1 << 32) - 1:
+            raise InvalidSpec(f"process.user: {number!a} is no id")
+    entry = _passwd_entry(str(uid))
+    return Identity(uid=uid, gid=gid, groups=extra_groups, home=entry[2] if entry else "/")
+
+
 def _as_id(text: str) -> int | None:
     """[0-9]{1,10} in ASCII and at most 2^31-1; int() would take blanks, signs, underscores and other digits."""
     if 0 < len(text) <= 10 and _DIGITS.issuperset(text) and int(text) <= _LARGEST_ID:
