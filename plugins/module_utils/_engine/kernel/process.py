@@ -14,6 +14,7 @@ from .libc import NUMBERS, check, libc, pylibc, syscall
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 NEWUSER, NEWPID, NEWNET, NEWTIME = 0x10000000, 0x20000000, 0x40000000, 0x80
 _INTO_CGROUP = 0x200000000
+_CLONE_PARENT = 0x8000
 _SIGCHLD = 17
 _SIGKILL = 9
 
@@ -26,15 +27,15 @@ _KEYCTL_JOIN_SESSION_KEYRING = 1
 _TIMER_SLACK = 50_000
 
 
-def clone(flags: int, cgroup_fd: int = -1) -> int:
+def clone(flags: int, cgroup_fd: int = -1, *, sibling: bool = False) -> int:
     """clone3(2) as fork: 0 in the child, the child's pid in the parent. `flags` are NEW* flags.
 
     With `cgroup_fd` (a cgroup v2 directory, Linux 5.7) the child is born in that cgroup: no move, no grace period.
+    A `sibling` is a child of the caller's parent, and ends with the signal that the caller would end with (CLONE_PARENT).
     """
     into = cgroup_fd >= 0
-    arguments = (ctypes.c_uint64 * 11)(
-        flags | (_INTO_CGROUP if into else 0), 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, max(cgroup_fd, 0)
-    )
+    flags |= (_INTO_CGROUP if into else 0) | (_CLONE_PARENT if sibling else 0)
+    arguments = (ctypes.c_uint64 * 11)(flags, 0, 0, 0, 0 if sibling else _SIGCHLD, 0, 0, 0, 0, 0, max(cgroup_fd, 0))
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
     size = ctypes.c_long(88 if into else 64)

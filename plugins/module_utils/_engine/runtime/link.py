@@ -33,8 +33,8 @@ def send(end: Socket, word: str, fields: dict[str, Any] | None = None, fds: tupl
         raise
 
 
-def receive(end: Socket, word: str) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """The message `word` that must come next. An error message is raised; an end of the other side is one, too."""
+def receive(end: Socket, word: str, *others: str) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The message `word`, or one of `others`, that must come next. An error message is raised; an end of the other side is one, too."""
     try:
         data, rights = _receive(end)
     except ConnectionResetError:
@@ -45,7 +45,7 @@ def receive(end: Socket, word: str) -> tuple[dict[str, Any], tuple[int, ...]]:
     fields = jsontext.loads(data)
     if "error" in fields:
         raise named(fields["kind"], fields["error"])
-    if fields["word"] != word:
+    if fields["word"] != word and fields["word"] not in others:
         raise EngineError(f"the container's process said {fields['word']} instead of {word}")
     raw = b"".join(part for _level, _kind, part in rights)
     return fields, tuple(int.from_bytes(raw[at : at + 4], "little") for at in range(0, len(raw), 4))
