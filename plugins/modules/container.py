@@ -15,7 +15,7 @@ description:
   - Creates, starts, stops, changes and removes a container on a host that has nothing but Python and a kernel.
   - The task itself sets up namespaces, cgroups, a copy-on-write root and a network. No daemon and no other engine is involved.
   - What the task says is compared with what the last task said, and the image by its digest. Whatever differs is changed,
-    also what is no longer said. Limits and labels change while the container runs, everything else recreates it.
+    also what is no longer said. Limits of resources and labels change while the container runs, everything else recreates it.
 options:
   name:
     description:
@@ -147,9 +147,150 @@ options:
   userns_mode:
     description:
       - V(auto) gives the container a range of user ids of its own, so that root inside is nobody outside. This is the default.
+        A container that shares the processes or the IPC of another one gets the ids of that one with it.
       - V(host) does without. Needed where the kernel can't, and the error says so.
+      - V(nomap) is V(auto), but files of the host in O(volumes) keep their owners, who are nobody inside unless they are in
+        the container's range. What it writes there belongs to ids of its range on the host.
+      - V(container:NAME) shares the user namespace of another container, which must run.
     type: str
     aliases: [userns]
+  memory_swap:
+    description: The most memory and swap together, V(-1) for any amount of swap. Needs O(memory), which is its default.
+    type: str
+  memory_reservation:
+    description: What it is left with when the host runs short of memory. Not above O(memory).
+    type: str
+  memory_swappiness:
+    description: How readily its memory goes to swap, from 0 to 100. For hosts with version 1 of control groups.
+    type: int
+  cpu_shares:
+    description: Its weight when it competes for CPUs with others, 1024 by default.
+    type: int
+  cpu_quota:
+    description: How many microseconds of CPU time it may use in a O(cpu_period). O(cpus) says it more simply.
+    type: int
+  cpu_period:
+    description: What O(cpu_quota) is counted by, in microseconds. 100000 by default.
+    type: int
+  cpuset_cpus:
+    description: The CPUs that it may run on, such as V(0-3,7).
+    type: str
+  cpuset_mems:
+    description: The memory nodes that it may use, such as V(0).
+    type: str
+  blkio_weight:
+    description: Its weight when it competes for disks with others, from 10 to 1000.
+    type: int
+  blkio_weight_device:
+    description: The same for single disks, as C(path:weight) or dictionaries of C(path) and C(weight).
+    type: list
+    elements: raw
+  device_read_bps:
+    description:
+      - How many bytes a second it may read from a disk, as C(path:rate), such as V(/dev/sda:10M), or dictionaries of C(path)
+        and C(rate).
+    type: list
+    elements: raw
+  device_write_bps:
+    description: How many bytes a second it may write to a disk, in the same form.
+    type: list
+    elements: raw
+  device_read_iops:
+    description: How many reads a second it may do on a disk, in the same form.
+    type: list
+    elements: raw
+  device_write_iops:
+    description: How many writes a second it may do on a disk, in the same form.
+    type: list
+    elements: raw
+  hugetlb_limits:
+    description: How much memory in huge pages it may use, as a dictionary of the size of the pages, such as C(2M), and the limit.
+    type: dict
+  devices:
+    description:
+      - Devices of the host that it may use, as C(path), C(path:path inside) or either with C(:rwm) or a part of that for read, write
+        and mknod. A directory stands for the devices in it.
+      - All others are out of reach but for C(null), C(zero), C(full), C(random), C(urandom), C(tty) and terminals.
+    type: list
+    elements: str
+    aliases: [device]
+  device_cgroup_rules:
+    description: Further devices that it may use once it has a node of them, by number, such as V(c 189:* rmw).
+    type: list
+    elements: str
+    aliases: [device_cgroup_rule]
+  security_opts:
+    description:
+      - V(seccomp=FILE) takes the filter of system calls from a file of the host, in Docker's format. V(seccomp=unconfined) does without.
+      - V(apparmor=PROFILE) confines it by a profile that is loaded on the host. V(apparmor=unconfined) does without.
+      - V(label=disable), or V(label=type:TYPE), V(label=level:LEVEL), V(label=user:USER) and V(label=role:ROLE), on hosts with SELinux.
+      - V(mask=PATH:PATH) hides paths, V(unmask=PATH:PATH) shows those that are hidden or read-only by default, V(unmask=ALL) or
+        V(systempaths=unconfined) all of them.
+      - V(no-new-privileges=false) is the same as O(no_new_privileges=false).
+    type: list
+    elements: str
+    aliases: [security_opt]
+  no_new_privileges:
+    description: Whether its processes can't gain rights by set-user-id programs. True by default, unless O(privileged=true).
+    type: bool
+  ulimits:
+    description:
+      - Limits of each of its processes, as C(name=soft:hard) or C(name=both), with V(-1) for no limit.
+      - By default C(nofile=1024:524288), or what the host allows, and C(core=0).
+    type: list
+    elements: str
+    aliases: [ulimit]
+  sysctls:
+    description:
+      - Parameters of the kernel, as a dictionary. Only those that belong to a namespace of the container's own.
+      - These are C(net.*), C(fs.mqueue.*), and the limits of System V IPC among C(kernel.*).
+    type: dict
+    aliases: [sysctl]
+  oom_score_adj:
+    description: How much sooner than others it is killed when the host has no memory left, from -1000 to 1000. 0 by default.
+    type: int
+  shm_size:
+    description: The size of C(/dev/shm). 64M by default.
+    type: str
+  ipc_mode:
+    description:
+      - V(private) is IPC of its own, the default. V(shareable) is the same, and others may share it.
+      - V(none) is IPC of its own without C(/dev/shm).
+      - V(host) is that of the host. V(container:NAME) is that of another container, which must be V(shareable) and run.
+    type: str
+    aliases: [ipc]
+  pid_mode:
+    description:
+      - V(private) lets it see its own processes only, the default.
+      - V(host) lets it see those of the host. V(container:NAME) those of another container, which must run.
+    type: str
+    aliases: [pid]
+  uts_mode:
+    description: V(private) is a host name of its own, the default. V(host) is that of the host.
+    type: str
+    choices: [private, host]
+    aliases: [uts]
+  cgroupns_mode:
+    description: V(private) shows it its own control groups as the topmost, the default. V(host) shows where they are on the host.
+    type: str
+    choices: [private, host]
+    aliases: [cgroupns]
+  cgroup_parent:
+    description:
+      - The control group that its own is made in, such as V(/batch). It is made where it is missing, and stays.
+      - That of the engine by default.
+    type: str
+  groups:
+    description: Groups that its user is in besides its own, by name or number of the container.
+    type: list
+    elements: str
+    aliases: [group_add]
+  domainname:
+    description: The NIS domain name that it sees.
+    type: str
+  umask:
+    description: The permissions that new files don't get, as octal digits in quotes. V("0022") by default.
+    type: str
 extends_documentation_fragment:
   - berth.containers.attributes
   - berth.containers.attributes.engine

@@ -29,9 +29,15 @@ def test_every_option_of_run_reaches_the_spec() -> None:
         "-it --rm --network bridge -p 8080:80 -v /srv:/data:ro -e A=b=c -u bob:staff -w /tmp -h box -m 64M --cpus 0.5"
         " --pids-limit 10 --read-only --tmpfs /run:size=1m --cap-add NET_ADMIN --cap-drop ALL --privileged --userns host"
         " --entrypoint /bin/sh -l one=1 -l two --dns 9.9.9.9 --add-host db:10.0.0.1 --stop-signal INT --stop-timeout 3"
+        " --memory-swap 128m --memory-reservation 32m --memory-swappiness 10 -c 512 --cpuset-cpus 0,1 --cpuset-mems 0"
+        " --blkio-weight 300 --blkio-weight-device /dev/null:200 --device-read-bps /dev/null:1m --device-write-bps /dev/null:2m"
+        " --device-read-iops /dev/null:10 --device-write-iops /dev/null:20 --hugetlb-limit 2M=4M --device /dev/fuse:r"
+        " --security-opt seccomp=unconfined --security-opt no-new-privileges --ulimit nofile=100:200 --sysctl net.core.somaxconn=9"
+        " --oom-score-adj 100 --shm-size 1m --ipc shareable --pid host --uts private --cgroupns host --cgroup-parent /batch/"
+        " --group-add staff --domainname example --umask 27"
         " base -c"
     )
-    made = spec(line, "echo hi")
+    made = spec("--device-cgroup-rule", "c 1:3 rw", *line.split(), "echo hi")
     assert made == Spec(
         name="x",
         image="base",
@@ -61,10 +67,40 @@ def test_every_option_of_run_reaches_the_spec() -> None:
         userns_mode="host",
         tty=True,
         interactive=True,
+        memory_swap=128 << 20,
+        memory_reservation=32 << 20,
+        memory_swappiness=10,
+        cpu_shares=512,
+        cpuset_cpus="0-1",
+        cpuset_mems="0",
+        blkio_weight=300,
+        blkio_weight_device=("/dev/null:200",),
+        device_read_bps=(f"/dev/null:{1 << 20}",),
+        device_write_bps=(f"/dev/null:{2 << 20}",),
+        device_read_iops=("/dev/null:10",),
+        device_write_iops=("/dev/null:20",),
+        hugetlb_limits={"2MB": 4 << 20},
+        devices=("/dev/fuse:/dev/fuse:r",),
+        device_cgroup_rules=("c 1:3 rw",),
+        security_opts=("seccomp=unconfined",),
+        no_new_privileges=True,
+        ulimits=("nofile=100:200",),
+        sysctls={"net.core.somaxconn": "9"},
+        oom_score_adj=100,
+        shm_size=1 << 20,
+        ipc_mode="shareable",
+        pid_mode="host",
+        cgroupns_mode="host",
+        cgroup_parent="batch",
+        groups=("staff",),
+        domainname="example",
+        umask="0027",
     )
     untouched = normalise({"name": "x", "image": "base"})
     same = [name for name in Spec._fields if getattr(made, name) == getattr(untouched, name)]
-    assert same == ["name", "image", "network_mode"]
+    assert same == ["name", "image", "network_mode", "cpu_quota", "cpu_period", "uts_mode"]
+    more = spec("--cpu-quota 2000 --cpu-period 4000 --uts host base")
+    assert (more.cpu_quota, more.cpu_period, more.uts_mode) == (2000, 4000, "host")
 
 
 def test_an_empty_entrypoint_takes_the_image_s_away() -> None:

@@ -45,6 +45,47 @@ SAME = [
     ({"published_ports": ["8080:80"]}, {"published_ports": ["0.0.0.0:8080:80/tcp"]}),
     ({"user": 1000}, {"user": "1000"}),
     ({"hostname": None, "env": None}, {}),
+    ({"devices": ["/dev/fuse"]}, {"devices": ["/dev/../dev/fuse:/dev/fuse:mwr"]}),
+    ({"devices": ["/dev/sda:/dev/xvda:r", "/dev/b:wr"]}, {"devices": "/dev/b:/dev/b:rw,/dev/sda:/dev/xvda:r"}),
+    ({"device_cgroup_rules": ["c 189:* mr"]}, {"device_cgroup_rules": "c  189:*  rm"}),
+    ({"security_opts": ["seccomp:unconfined"]}, {"security_opts": ["seccomp=unconfined", "seccomp=unconfined"]}),
+    ({"security_opts": ["mask=/b:/a/"]}, {"security_opts": ["mask=/a:/b"]}),
+    ({"security_opts": ["unmask=all"]}, {"security_opts": ["unmask=ALL"]}),
+    ({"security_opts": ["label=level:s0:c1,c2"]}, {"security_opts": ["label:level:s0:c1,c2"]}),
+    ({"security_opts": ["no-new-privileges:false"]}, {"no_new_privileges": False}),
+    ({"security_opts": ["no-new-privileges"]}, {}),
+    ({"no_new_privileges": True}, {}),
+    ({"no_new_privileges": False, "privileged": True}, {"privileged": True}),
+    ({"ulimits": ["nofile=10"]}, {"ulimits": ["nofile:5:5", "NOFILE:10:10"]}),
+    ({"ulimits": ["core=-1", "cpu=1:2"]}, {"ulimits": "cpu=1:2,core=unlimited:-1"}),
+    ({"sysctls": {"net.core.somaxconn": 512}}, {"sysctls": {"net.core.somaxconn": "512"}}),
+    ({"oom_score_adj": "-5"}, {"oom_score_adj": -5}),
+    ({"shm_size": "1M"}, {"shm_size": 1 << 20}),
+    (
+        {
+            "shm_size": 0,
+            "ipc_mode": "private",
+            "pid_mode": "private",
+            "uts_mode": "private",
+            "cgroupns_mode": "private",
+        },
+        {},
+    ),
+    ({"cgroup_parent": "/a/b/"}, {"cgroup_parent": "a/b"}),
+    ({"groups": [100, "staff", "0100"]}, {"groups": ["staff", "100"]}),
+    ({"umask": "27"}, {"umask": "0027"}),
+    ({"memory": "1M", "memory_swap": "-1"}, {"memory": "1M", "memory_swap": -1}),
+    ({"memory_swap": 0, "memory_reservation": -1, "memory_swappiness": -1, "cpu_shares": 0}, {}),
+    ({"cpu_quota": -1, "cpu_period": 0, "blkio_weight": 0, "cpuset_cpus": ""}, {}),
+    ({"cpuset_cpus": "3,0-1,2"}, {"cpuset_cpus": "0-3"}),
+    ({"cpuset_mems": 0}, {"cpuset_mems": "0"}),
+    (
+        {"device_read_bps": ["/dev/b:1k", "/dev/a:5"]},
+        {"device_read_bps": [{"path": "/dev/a", "rate": "5"}, "/dev/b:1024"]},
+    ),
+    ({"blkio_weight_device": {"/dev/a": 10}}, {"blkio_weight_device": [{"path": "/dev/a", "weight": 10}]}),
+    ({"device_write_iops": "/dev/a:7"}, {"device_write_iops": ["/dev/a:9", "/dev/a:7"]}),
+    ({"hugetlb_limits": {"2M": "4M"}}, {"hugetlb_limits": {2097152: 4 << 20}}),
 ]
 
 
@@ -91,7 +132,20 @@ def test_no_opinion_is_not_a_value() -> None:
      ("volumes", {"a": 1}), ("network_mode", ""), ("network_mode", "container:"), ("network_mode", "container:a/b"),
      ("published_ports", ["x"]), ("dns_servers", ["x"]), ("etc_hosts", {"a": "b"}), ("stop_signal", "SIG"), ("stop_signal", 0),
      ("stop_signal", "SIG_IGN"), ("stop_timeout", "-1"), ("cap_add", ["X"]), ("privileged", "no"), ("userns_mode", "keep-id"),
-     ("image", ""), ("name", "a/b")],
+     ("image", ""), ("name", "a/b"), ("devices", ["fuse"]), ("devices", ["/dev/a:b"]), ("devices", ["/dev/a:/dev/b:x"]),
+     ("devices", ["/dev/a:/"]), ("devices", ["vendor.com/gpu=all"]), ("device_cgroup_rules", ["c 1 rw"]), ("device_cgroup_rules", ["c 1:x r"]),
+     ("security_opts", ["what=1"]), ("security_opts", ["seccomp"]), ("security_opts", ["seccomp=relative"]), ("security_opts", ["label=x"]),
+     ("security_opts", ["no-new-privileges=maybe"]), ("security_opts", ["mask=a"]), ("security_opts", ["systempaths=x"]),
+     ("security_opts", ["apparmor=a b"]), ("security_opts", ["seccomp=/a", "seccomp=unconfined"]), ("ulimits", ["nofile"]),
+     ("ulimits", ["as=1"]), ("ulimits", ["nofile=2:1"]), ("ulimits", ["nofile=-1:1"]), ("ulimits", ["nofile=0x1"]),
+     ("sysctls", {"kernel.core_pattern": "|/x"}), ("sysctls", {"net.x": "1\n2"}), ("sysctls", {"net.x": "1+kernel.y=2"}),
+     ("sysctls", {"net/x": "1"}), ("sysctls", {"net..x": "1"}), ("sysctls", {"net.+x": "1"}), ("sysctls", {"kernel.hostname": "x"}),
+     ("sysctls", {"net.x": ""}), ("oom_score_adj", 1001), ("oom_score_adj", True), ("shm_size", "x"), ("ipc_mode", "ns:/x"), ("pid_mode", "shareable"),
+     ("uts_mode", "container:x"), ("cgroupns_mode", ""), ("cgroup_parent", "/"), ("cgroup_parent", "a/../b"), ("groups", ["a:b"]),
+     ("groups", ["4294967296"]), ("domainname", "a/b"), ("umask", 27), ("umask", "0888"), ("umask", "7022"), ("memory_swap", "1M"),
+     ("memory_swappiness", 101), ("cpu_shares", 1), ("cpu_quota", 1), ("cpu_period", 10), ("cpuset_cpus", "3-1"), ("cpuset_cpus", "0-99999999999"),
+     ("blkio_weight", 5), ("blkio_weight_device", ["/dev/a"]), ("blkio_weight_device", ["/dev/a:1"]), ("device_read_bps", ["/dev/a:0"]),
+     ("device_read_bps", [{"path": "/dev/a"}]), ("device_read_iops", ["/dev/a:1k"]), ("hugetlb_limits", {"3M": 1}), ("hugetlb_limits", ["2M"])],
 )  # fmt: skip
 def test_what_makes_no_sense_names_its_option(option: str, value: Any) -> None:
     with pytest.raises(InvalidSpec) as caught:
@@ -100,6 +154,36 @@ def test_what_makes_no_sense_names_its_option(option: str, value: Any) -> None:
     assert option.split("_")[0] in said or option in ("name", "network_mode")
     assert said.isprintable()
     assert not said.endswith(".")
+
+
+def test_what_contradicts_itself_is_told() -> None:
+    for params, words in (
+        ({"memory": "2M", "memory_swap": "1M"}, "memory_swap"),
+        ({"memory": "2M", "memory_reservation": "3M"}, "memory_reservation"),
+        ({"cpus": 1, "cpu_quota": 5000}, "cpu_quota"),
+        ({"uts_mode": "host", "hostname": "x"}, "hostname"),
+        ({"ipc_mode": "host", "shm_size": "1M"}, "shm_size"),
+        ({"no_new_privileges": True, "security_opts": ["no-new-privileges=false"]}, "no_new_privileges"),
+    ):
+        with pytest.raises(InvalidSpec, match=words):
+            spec(**params)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "own", "others"),
+    [("net.core.somaxconn", "network_mode", ("bridge", "none"), ("host", "container:x")),
+     ("kernel.shmmax", "ipc_mode", ("private", "shareable", "none"), ("host", "container:x")),
+     ("fs.mqueue.msg_max", "ipc_mode", ("private",), ("host",)),
+     ("kernel.domainname", "uts_mode", ("private",), ("host",))],
+)  # fmt: skip
+def test_a_parameter_is_the_container_s_when_its_namespace_is(
+    name: str, mode: str, own: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    for value in own:
+        assert spec(sysctls={name: "1"}, **{mode: value}).sysctls == {name: "1"}
+    for value in others:
+        with pytest.raises(InvalidSpec, match=f"{name} belongs to others as well with {mode} {value}"):
+            spec(sysctls={name: "1"}, **{mode: value})
 
 
 @given(

@@ -20,46 +20,87 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     Option("--add-host", "a line more in /etc/hosts", "NAME:ADDRESS", many=True),
+    Option("--blkio-weight", "its weight when it competes for disks, 10 to 1000", "NUMBER"),
+    Option("--blkio-weight-device", "the same for one disk", "PATH:NUMBER", many=True),
     Option("--cap-add", "a capability more", "CAPABILITY", many=True),
     Option("--cap-drop", "a capability less", "CAPABILITY", many=True),
+    Option("--cgroup-parent", "the control group that its own is made in", "PATH"),
+    Option("--cgroupns", "private, or host to see where its control groups are", "MODE"),
+    Option("--cpu-period", "what --cpu-quota is counted by", "MICROSECONDS"),
+    Option("--cpu-quota", "CPU time that it may use in a period", "MICROSECONDS"),
+    Option("-c --cpu-shares", "its weight when it competes for CPUs", "NUMBER"),
     Option("--cpus", "how many CPUs' time it may use, such as 0.5", "NUMBER"),
+    Option("--cpuset-cpus", "the CPUs that it may run on, such as 0-3,7", "LIST"),
+    Option("--cpuset-mems", "the memory nodes that it may use", "LIST"),
+    Option("--device", "a device of the host's", "PATH[:PATH][:rwm]", many=True),
+    Option("--device-cgroup-rule", "devices that it may use, by number", "RULE", many=True),
+    Option("--device-read-bps", "how many bytes a second it may read", "PATH:SIZE", many=True),
+    Option("--device-read-iops", "how many reads a second it may do", "PATH:NUMBER", many=True),
+    Option("--device-write-bps", "how many bytes a second it may write", "PATH:SIZE", many=True),
+    Option("--device-write-iops", "how many writes a second it may do", "PATH:NUMBER", many=True),
     Option("--dns", "a name server to ask", "ADDRESS", many=True),
+    Option("--domainname", "the NIS domain inside", "NAME"),
     Option("--entrypoint", "what is put in front of the command instead of the image's", "PROGRAM"),
     Option("-e --env", "an environment variable; NAME alone takes this shell's", "NAME=VALUE", many=True),
     Option("--env-file", "a file of lines NAME=VALUE", "FILE", many=True),
+    Option("--group-add", "a group more for its user", "GROUP", many=True),
     Option("-h --hostname", "the host's name inside", "NAME"),
+    Option("--hugetlb-limit", "how much memory it may use in huge pages", "PAGE=SIZE", many=True),
     Option("-i --interactive", "connect standard input"),
+    Option("--ipc", "private, shareable, none, host or container:NAME", "MODE"),
     Option("-l --label", "a word to find it by", "NAME=VALUE", many=True),
     Option("-m --memory", "the most memory it may use, such as 64M", "SIZE"),
+    Option("--memory-reservation", "what it is left with when memory is short", "SIZE"),
+    Option("--memory-swap", "memory and swap together; -1 for any amount", "SIZE"),
+    Option("--memory-swappiness", "how readily its memory goes to swap, 0 to 100", "NUMBER"),
     Option("--name", "what it is called; made up if left out", "NAME"),
     Option("--network --net", "bridge, none, host or container:NAME", "MODE"),
+    Option("--oom-score-adj", "how much sooner it is killed without memory", "NUMBER"),
+    Option("--pid", "private, host or container:NAME", "MODE"),
     Option("--pids-limit", "how many processes it may have; -1 for any number", "NUMBER"),
     Option("--privileged", "every capability, nothing masked"),
     Option("-p --publish", "[ADDRESS:][HOSTPORT:]PORT[/udp] that the host answers", "PORT", many=True),
     Option("--read-only", "mount its root read-only"),
     Option("--rm", "remove it when it ends"),
+    Option(
+        "--security-opt", "seccomp=, apparmor=, label=, no-new-privileges=, mask= or unmask=", "NAME=VALUE", many=True
+    ),
+    Option("--shm-size", "the size of /dev/shm", "SIZE"),
     Option("--stop-signal", "what asks it to end", "SIGNAL"),
     Option("--stop-timeout", "how long it may take to end", "SECONDS"),
+    Option("--sysctl", "a parameter of the kernel, in its namespaces", "NAME=VALUE", many=True),
     Option("--tmpfs", "a file system in memory", "PATH[:OPTIONS]", many=True),
     Option("-t --tty", "give it a terminal"),
+    Option("--ulimit", "a limit of each of its processes", "NAME=SOFT[:HARD]", many=True),
+    Option("--umask", "permissions that new files don't get", "OCTAL"),
     Option("-u --user", "who runs the command", "USER[:GROUP]"),
-    Option("--userns", "auto, or host for no user namespace", "MODE"),
+    Option("--userns", "auto, host, nomap or container:NAME", "MODE"),
+    Option("--uts", "private, or host for its name", "MODE"),
     Option("-v --volume", "a directory or file of the host's", "SOURCE:TARGET[:ro]", many=True),
     Option("-w --workdir", "the directory it starts in", "PATH"),
 )
 
 _TEXTS = {
-    "cpus": "cpus", "hostname": "hostname", "memory": "memory", "network": "network_mode", "pids-limit": "pids_limit",
-    "stop-signal": "stop_signal", "stop-timeout": "stop_timeout", "user": "user", "userns": "userns_mode",
+    "blkio-weight": "blkio_weight", "cgroup-parent": "cgroup_parent", "cgroupns": "cgroupns_mode",
+    "cpu-period": "cpu_period", "cpu-quota": "cpu_quota", "cpu-shares": "cpu_shares", "cpus": "cpus",
+    "cpuset-cpus": "cpuset_cpus", "cpuset-mems": "cpuset_mems", "domainname": "domainname", "hostname": "hostname",
+    "ipc": "ipc_mode", "memory": "memory", "memory-reservation": "memory_reservation", "memory-swap": "memory_swap",
+    "memory-swappiness": "memory_swappiness", "network": "network_mode", "oom-score-adj": "oom_score_adj",
+    "pid": "pid_mode", "pids-limit": "pids_limit", "shm-size": "shm_size", "stop-signal": "stop_signal",
+    "stop-timeout": "stop_timeout", "umask": "umask", "user": "user", "userns": "userns_mode", "uts": "uts_mode",
     "workdir": "working_dir",
 }  # fmt: skip
 _FLAGS = {
     "interactive": "interactive", "privileged": "privileged", "read-only": "read_only", "rm": "auto_remove", "tty": "tty",
 }  # fmt: skip
 _LISTS = {
-    "cap-add": "cap_add", "cap-drop": "cap_drop", "dns": "dns_servers", "publish": "published_ports", "tmpfs": "tmpfs",
-    "volume": "volumes",
+    "blkio-weight-device": "blkio_weight_device", "cap-add": "cap_add", "cap-drop": "cap_drop", "device": "devices",
+    "device-cgroup-rule": "device_cgroup_rules", "device-read-bps": "device_read_bps",
+    "device-read-iops": "device_read_iops", "device-write-bps": "device_write_bps",
+    "device-write-iops": "device_write_iops", "dns": "dns_servers", "group-add": "groups", "publish": "published_ports",
+    "security-opt": "security_opts", "tmpfs": "tmpfs", "ulimit": "ulimits", "volume": "volumes",
 }  # fmt: skip
+_PAIRS = {"hugetlb-limit": "hugetlb_limits", "sysctl": "sysctls"}
 
 
 def make(paths: Paths, given: Given, *, started_next: bool = False) -> Record:
@@ -91,9 +132,12 @@ def parameters(given: Given) -> dict[str, Any]:
     """The module's parameters, all but the name."""
     image, *command = given.operands
     params: dict[str, Any] = {"image": image, "command": command or None}
-    params.update({param: given.text(key) for key, param in _TEXTS.items()})
+    params.update({param: given.text(key) for key, param in _TEXTS.items() if given.text(key) is not None})
     params.update({param: given.flag(key) for key, param in _FLAGS.items()})
-    params.update({param: list(given.many(key)) for key, param in _LISTS.items()})
+    params.update({param: list(given.many(key)) for key, param in _LISTS.items() if given.many(key)})
+    for key, param in _PAIRS.items():
+        if given.many(key):
+            params[param] = pairs(given.many(key))
     entrypoint = given.text("entrypoint")
     if entrypoint is not None:
         # An empty one, as in Docker, takes the image's away.

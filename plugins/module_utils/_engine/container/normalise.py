@@ -11,6 +11,7 @@ from ..network.ports import parse_ports, show_port
 from ..network.resolv import check_dns_servers, check_etc_hosts
 from ..security import capabilities
 from ..units import parse_cpus, parse_duration, parse_size
+from .reading import absolute, items, mapping, one_of, scalar, text, truth
 from .spec import Spec
 
 TYPE_CHECKING = False
@@ -29,8 +30,24 @@ def normalise(params: Mapping[str, Any]) -> Spec:
     if not given.get("image"):
         raise InvalidSpec(f"container {name}: image is missing: name the image to run")
     fields = {key: read(key, given[key]) for key, read in _READERS.items() if key in given}
+    if not given.keys() <= _READERS.keys():
+        return _with_more(given, fields)
     spec = Spec(**fields)
     _check(spec)
+    return spec
+
+
+def _with_more(given: Mapping[str, Any], fields: dict[str, Any]) -> Spec:
+    """The Spec when one of the options is given that few containers have, whose readers cost an import."""
+    from . import isolation, limiting
+
+    for room in (isolation, limiting):
+        fields.update({key: read(key, given[key]) for key, read in room.READERS.items() if key in given})
+    isolation.fold(fields)
+    spec = Spec(**fields)
+    _check(spec)
+    isolation.check(spec)
+    limiting.check(spec)
     return spec
 
 
@@ -45,24 +62,6 @@ def _check(spec: Spec) -> None:
         raise InvalidSpec(f"hostname {spec.hostname[:70]!a} is not usable: use 1 to {_LONGEST_HOSTNAME} characters")
 
 
-def _text(option: str, value: object) -> str:
-    text = _scalar(option, value)
-    if not text:
-        raise InvalidSpec(f"{option} is empty: leave it out, or give a value")
-    return text
-
-
-def _scalar(option: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, (str, int, float)):
-        raise InvalidSpec(f"{option}: {value!a} is not a text")
-    text = str(value)
-    if "\0" in text:
-        raise InvalidSpec(f"{option}: {text!a} holds a NUL character")
-    return text
-
-
 def _words(option: str, value: object) -> tuple[str, ...]:
     """A list as it is; a string is cut as a shell would, without one."""
     if isinstance(value, str):
@@ -74,94 +73,65 @@ def _words(option: str, value: object) -> tuple[str, ...]:
             raise InvalidSpec(f"{option}: {value!a}: {error}") from error
     if not isinstance(value, (list, tuple)):
         raise InvalidSpec(f"{option}: {value!a} is neither a list nor a string")
-    return tuple(_scalar(option, item) for item in value)
-
-
-def _list(option: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [item for item in value.split(",") if item]
-    if not isinstance(value, (list, tuple)):
-        raise InvalidSpec(f"{option}: {value!a} is not a list")
-    return tuple(_scalar(option, item) for item in value)
-
-
-def _mapping(option: str, value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise InvalidSpec(f"{option}: {value!a} is not a dictionary")
-    pairs = {_text(option, key): _scalar(f"{option}.{key}", item) for key, item in value.items()}
-    return dict(sorted(pairs.items()))
+    return tuple(scalar(option, item) for item in value)
 
 
 def _env(option: str, value: object) -> dict[str, str]:
-    pairs = _mapping(option, value)
+    pairs = mapping(option, value)
     for key in pairs:
         if "=" in key:
             raise InvalidSpec(f"{option}: {key!a} holds an equals sign: it can't be a variable's name")
     return pairs
 
 
-def _absolute(option: str, path: str) -> str:
-    import os.path
-
-    if not path.startswith("/"):
-        raise InvalidSpec(f"{option}: {path!a} is not an absolute path")
-    return os.path.normpath(path.replace("//", "/"))
-
-
 def _volumes(option: str, value: object) -> tuple[str, ...]:
-    return tuple(sorted(_volume(option, item) for item in _list(option, value)))
+    return tuple(sorted(_volume(option, item) for item in items(option, value)))
 
 
-def _volume(option: str, text: str) -> str:
-    source, _unused, rest = text.partition(":")
+def _volume(option: str, written: str) -> str:
+    source, _unused, rest = written.partition(":")
     target, _unused, mode = rest.partition(":")
     modes = set((mode or "rw").split(","))
     if not target or not modes <= {"ro", "rw", "z", "Z"}:
         raise InvalidSpec(
-            f"{option}: {text!a} is not usable: write /on/host:/in/container or /on/host:/in/container:ro"
+            f"{option}: {written!a} is not usable: write /on/host:/in/container or /on/host:/in/container:ro"
         )
-    inside = _absolute(option, target)
+    inside = absolute(option, target)
     if inside == "/":
-        raise InvalidSpec(f"{option}: {text!a} would hide the whole root of the container")
-    return f"{_absolute(option, source)}:{inside}:{'ro' if 'ro' in modes else 'rw'}"
+        raise InvalidSpec(f"{option}: {written!a} would hide the whole root of the container")
+    return f"{absolute(option, source)}:{inside}:{'ro' if 'ro' in modes else 'rw'}"
 
 
 def _tmpfs(option: str, value: object) -> tuple[str, ...]:
-    items = (
+    listed = (
         [f"{key}:{options or ''}" for key, options in value.items()]
         if isinstance(value, dict)
-        else _list(option, value)
+        else items(option, value)
     )
     entries = []
-    for text in items:
-        target, _unused, options = text.partition(":")
-        if _absolute(option, target) == "/":
-            raise InvalidSpec(f"{option}: {text!a} would hide the whole root of the container")
-        entries.append(f"{_absolute(option, target)}:{','.join(sorted(item for item in options.split(',') if item))}")
+    for written in listed:
+        target, _unused, options = written.partition(":")
+        if absolute(option, target) == "/":
+            raise InvalidSpec(f"{option}: {written!a} would hide the whole root of the container")
+        entries.append(f"{absolute(option, target)}:{','.join(sorted(item for item in options.split(',') if item))}")
     return tuple(sorted(entries))
 
 
 def _capabilities(option: str, value: object) -> tuple[str, ...]:
-    return capabilities.normalise(_list(option, value), option)
+    return capabilities.normalise(items(option, value), option)
 
 
 def _ports(option: str, value: object) -> tuple[str, ...]:
-    return tuple(show_port(port) for port in parse_ports(_list(option, value)))
+    return tuple(show_port(port) for port in parse_ports(items(option, value)))
 
 
 def _mode(option: str, value: object) -> str:
-    return str(parse_mode(_text(option, value)))
-
-
-def _userns(option: str, value: object) -> str:
-    if value not in ("auto", "host"):
-        raise InvalidSpec(f"{option}: {value!a} is not known: use auto or host")
-    return str(value)
+    return str(parse_mode(text(option, value)))
 
 
 def _signal(option: str, value: object) -> str:
     try:
-        return signals.name_of(signals.number_of(_text(option, value)))
+        return signals.name_of(signals.number_of(text(option, value)))
     except InvalidSpec as error:
         raise InvalidSpec(f"{option}: {error}") from None
 
@@ -184,39 +154,33 @@ def _pids(option: str, value: object) -> int:
     return int(text)
 
 
-def _bool(option: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidSpec(f"{option}: {value!a} is neither true nor false")
-    return value
-
-
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "name": lambda _option, value: check_name(value),
-    "image": _text,
+    "image": text,
     "command": _words,
     "entrypoint": _words,
     "env": _env,
-    "user": _text,
-    "working_dir": lambda option, value: _absolute(option, _text(option, value)),
-    "hostname": _scalar,
-    "labels": _mapping,
+    "user": text,
+    "working_dir": lambda option, value: absolute(option, text(option, value)),
+    "hostname": scalar,
+    "labels": mapping,
     "memory": _size,
     "cpus": _cpus,
     "pids_limit": _pids,
-    "read_only": _bool,
+    "read_only": truth,
     "tmpfs": _tmpfs,
     "volumes": _volumes,
     "network_mode": _mode,
     "published_ports": _ports,
-    "dns_servers": lambda option, value: check_dns_servers(_list(option, value)),
-    "etc_hosts": lambda option, value: check_etc_hosts(_mapping(option, value)),
+    "dns_servers": lambda option, value: check_dns_servers(items(option, value)),
+    "etc_hosts": lambda option, value: check_etc_hosts(mapping(option, value)),
     "stop_signal": _signal,
     "stop_timeout": lambda option, value: parse_duration(value, option),
-    "auto_remove": _bool,
+    "auto_remove": truth,
     "cap_add": _capabilities,
     "cap_drop": _capabilities,
-    "privileged": _bool,
-    "userns_mode": _userns,
-    "tty": _bool,
-    "interactive": _bool,
+    "privileged": truth,
+    "userns_mode": one_of("auto", "host", "nomap", of_container=True),
+    "tty": truth,
+    "interactive": truth,
 }

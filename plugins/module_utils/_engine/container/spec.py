@@ -15,7 +15,9 @@ class Spec(Value):
     """Every option as it was asked for, in its one canonical spelling. None: no opinion, the image's or the default holds.
 
     Sizes are bytes, durations seconds. `volumes` are "source:target:rw|ro", `tmpfs` "target:options", `published_ports`
-    "ip:host:container/protocol", `labels`, `env` and `etc_hosts` mappings of strings.
+    "ip:host:container/protocol", `labels`, `env`, `etc_hosts` and `sysctls` mappings of strings, `devices` "host:container:rwm",
+    `ulimits` "name=soft:hard" with -1 for no limit, `security_opts` "name=value", device limits "path:number", `hugetlb_limits`
+    a mapping of "2MB" to bytes, `cgroup_parent` a path without slashes at its ends.
     """
 
     name: str
@@ -46,9 +48,44 @@ class Spec(Value):
     userns_mode: str = "auto"
     tty: bool = False
     interactive: bool = False
+    memory_swap: int | None = None
+    memory_reservation: int | None = None
+    memory_swappiness: int | None = None
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    blkio_weight: int | None = None
+    blkio_weight_device: tuple[str, ...] = ()
+    device_read_bps: tuple[str, ...] = ()
+    device_write_bps: tuple[str, ...] = ()
+    device_read_iops: tuple[str, ...] = ()
+    device_write_iops: tuple[str, ...] = ()
+    hugetlb_limits: Mapping[str, int] = {}
+    devices: tuple[str, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    security_opts: tuple[str, ...] = ()
+    no_new_privileges: bool | None = None
+    ulimits: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = {}
+    oom_score_adj: int | None = None
+    shm_size: int | None = None
+    ipc_mode: str = "private"
+    pid_mode: str = "private"
+    uts_mode: str = "private"
+    cgroupns_mode: str = "private"
+    cgroup_parent: str | None = None
+    groups: tuple[str, ...] = ()
+    domainname: str | None = None
+    umask: str | None = None
 
     # These take effect on a container that runs; any other difference makes it anew.
-    _live = ("memory", "cpus", "pids_limit", "labels", "stop_signal", "stop_timeout")
+    _live = (
+        "labels", "stop_signal", "stop_timeout", "memory", "cpus", "pids_limit", "memory_swap", "memory_reservation",
+        "memory_swappiness", "cpu_shares", "cpu_quota", "cpu_period", "cpuset_cpus", "cpuset_mems", "blkio_weight",
+        "blkio_weight_device", "device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops", "hugetlb_limits",
+    )  # fmt: skip
 
 
 def opinions(spec: Spec) -> dict[str, Any]:
