@@ -57,14 +57,17 @@ def listener(*, quiet: bool) -> Report:
     return Bars() if os.isatty(2) else Lines()
 
 
+def _called(event: Event) -> str:
+    """What is being made has no digest yet."""
+    return showing.short_id(event.digest) or event.name
+
+
 class Lines:
     """A line for each blob when it comes to its end, and none in between."""
 
     def __call__(self, event: Event) -> None:
         if event.state in (THERE, DONE):
-            say.out(
-                f"{showing.short_id(event.digest)}: {_WORDS[event.state]} {showing.size(event.total)}\n".encode(), 2
-            )
+            say.out(f"{_called(event)}: {_WORDS[event.state]} {showing.size(event.total)}\n".encode(), 2)
 
 
 class Bars:
@@ -95,10 +98,12 @@ class Bars:
         say.out(f"{up}{lines}".encode(), 2)
 
     def _line(self, event: Event, now: float) -> str:
-        ident = showing.short_id(event.digest)
-        if event.state != RUNNING or not event.total:
+        ident = _called(event)
+        if event.state != RUNNING:
             return f"{ident}: {_WORDS[event.state]} {showing.size(event.total or event.done)}"
+        speed = f"{showing.size(int(event.done / max(now - self._begun[event.digest], 0.05)))}/s"
+        if not event.total:
+            return f"{ident}: {_WORDS[event.state]} {showing.size(event.done)} {speed}"
         filled = _BAR * min(event.done, event.total) // event.total
         gauge = f"{'=' * filled}{'>' if filled < _BAR else ''}".ljust(_BAR)
-        speed = event.done / max(now - self._begun[event.digest], 0.05)
-        return f"{ident}: [{gauge}] {showing.size(event.done)}/{showing.size(event.total)} {showing.size(int(speed))}/s"
+        return f"{ident}: [{gauge}] {showing.size(event.done)}/{showing.size(event.total)} {speed}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ..storage.layers import Layer
+    from ..storage.layers import Layer, Told
     from ..storage.limits import Limits
     from ..storage.staging import Staging
 
@@ -66,7 +66,7 @@ _LINKS = {b"var/run": b"/run", b"var/lock": b"/run", b"usr/bin/env": b"/bin/busy
 class Busybox:
     """`bootstrap: busybox`. MissingDependency names the package to install."""
 
-    foretold = True
+    foretold, size = True, 0
 
     def __init__(self, places: tuple[str, ...] = PLACES) -> None:
         self.key = "bootstrap:busybox:1"
@@ -78,12 +78,12 @@ class Busybox:
         with open(self._path, "rb") as file:
             return fingerprint.of_file(file.fileno())
 
-    def layer(self, staging: Staging | None, limits: Limits) -> Layer:
+    def layer(self, staging: Staging | None, limits: Limits, told: Told | None = None) -> Layer:
         with open(self._path, "rb") as file:
             binary = file.read(_LARGEST + 1)
         if len(binary) > _LARGEST:
             raise Refused(f"{self._path} has more than {_LARGEST} bytes: that is no busybox")
-        return layers.from_entries(entries(binary, _applets(self._path)), staging=staging)
+        return layers.from_entries(entries(binary, _applets(self._path)), staging=staging, told=told)
 
 
 def entries(binary: bytes, applets: list[bytes]) -> Iterator[Entry]:

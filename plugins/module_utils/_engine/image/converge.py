@@ -10,7 +10,7 @@ import os
 from ..answer import Answer
 from ..errors import InvalidSpec, from_os
 from ..plan import Plan, Step
-from ..progress import silent
+from ..progress import DONE, RUNNING, Event, named, silent
 from ..storage import collect, layout
 from ..storage.limits import Limits
 from ..storage.staging import Staging
@@ -70,6 +70,7 @@ def container_image(paths: Paths, params: dict[str, Any], *, check: bool, progre
     if spec.state == "absent":
         return remove(paths, spec.name, force=spec.force, check=check)
     reference = parse(spec.name)
+    progress = named(progress, reference.name)
     wish = None
     if all(params.get(option) is None for option in ("rootfs", "bootstrap", "archive")):
         wish = read_wish(reference, params)
@@ -140,8 +141,8 @@ def _ensure(
     source = _source(paths, spec, params)
     print_now = source.fingerprint()
     if not source.foretold and not (there and _is_known(paths, spec, source, there, print_now)):
-        return _make_unforetold(paths, spec, source, reference.name, there, check=check)
-    return _converge(paths, spec, source, reference, there, check=check)
+        return _make_unforetold(paths, spec, source, reference.name, there, check=check, progress=progress)
+    return _converge(paths, spec, source, reference, there, check=check, progress=progress)
 
 
 def _source(paths: Paths, spec: Spec, params: dict[str, Any]) -> Source:
@@ -155,23 +156,24 @@ def _source(paths: Paths, spec: Spec, params: dict[str, Any]) -> Source:
 
 
 def _make_unforetold(
-    paths: Paths, spec: Spec, source: Source, name: str, there: Descriptor | None, *, check: bool
+    paths: Paths, spec: Spec, source: Source, name: str, there: Descriptor | None, *, check: bool, progress: Report
 ) -> Answer:
     """The answer says the same in check mode as after the work: that there will be an image, not which."""
     before, after = facts.state_before(paths, name, there), {"name": name, "state": "present", "made_by": source.key}
     if check:
         return Answer(changed=True, before=before, after=after, result={"image": {}})
-    found = _converge(paths, spec, source, parse(name), there, check=False)
+    found = _converge(paths, spec, source, parse(name), there, check=False, progress=progress)
     return Answer(changed=True, before=before, after=after, result=found.result, warnings=found.warnings)
 
 
 def _converge(
-    paths: Paths, spec: Spec, source: Source, reference: Reference, there: Descriptor | None, *, check: bool
-) -> Answer:
+    paths: Paths, spec: Spec, source: Source, reference: Reference, there: Descriptor | None, *, check: bool,
+    progress: Report,
+) -> Answer:  # fmt: skip
     with contextlib.ExitStack() as held:
         place = None if check else held.enter_context(Staging(paths, "import"))
         try:
-            made = _make(paths, spec, source, there, place)
+            made = _make(paths, spec, source, there, place, progress)
             plan = _plan(paths, reference.name, there, made, place)
             if not check:
                 plan.apply()
@@ -191,9 +193,12 @@ def _converge(
     )
 
 
-def _make(paths: Paths, spec: Spec, source: Source, there: Descriptor | None, place: Staging | None) -> Made:
+def _make(
+    paths: Paths, spec: Spec, source: Source, there: Descriptor | None, place: Staging | None, progress: Report
+) -> Made:
     noted, print_now = source_of(there), source.fingerprint()
-    layer = None if there and _is_known(paths, spec, source, there, print_now) else source.layer(place, spec.limits)
+    is_known = there and _is_known(paths, spec, source, there, print_now)
+    layer = None if is_known else _layer(source, spec.limits, place, progress)
     digest, size, newest = (
         (layer.digest, layer.size, layer.newest) if layer else (noted["layer"], noted["size"], noted["newest"])
     )
@@ -207,6 +212,18 @@ def _make(paths: Paths, spec: Spec, source: Source, there: Descriptor | None, pl
     documents = assemble(config, [layer_descriptor(digest, size)], (digest,))
     remembered = {"key": source.key, "fingerprint": print_now, "layer": digest, "size": size, "newest": newest}
     return Made(documents=documents, layer=layer, source=remembered)
+
+
+def _layer(source: Source, limits: Limits, place: Staging | None, progress: Report) -> Layer:
+    if place is None or progress is silent:
+        return source.layer(place, limits)
+
+    def told(done: int) -> None:
+        progress(Event(what="import", digest="", done=done, total=source.size, state=RUNNING))
+
+    layer = source.layer(place, limits, told)
+    progress(Event(what="import", digest="", done=layer.size, total=layer.size, state=DONE))
+    return layer
 
 
 def _is_known(paths: Paths, spec: Spec, source: Source, there: Descriptor, print_now: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..paths import Paths
-    from ..storage.layers import Layer
+    from ..storage.layers import Layer, Told
     from ..storage.limits import Limits
     from ..storage.staging import Staging
 
@@ -63,7 +63,7 @@ def _is_word(text: str) -> bool:
 class Debootstrap:
     """`bootstrap: debootstrap`. What it will make is not known before it is made, so that check mode tells no digest."""
 
-    foretold = False
+    foretold, size = False, 0
 
     def __init__(self, paths: Paths, options: Options) -> None:
         self.key = f"bootstrap:debootstrap:{options.suite}"
@@ -75,7 +75,7 @@ class Debootstrap:
         """Of what is asked for: archives move on, and an image is made anew when `force` says so."""
         return sha256(repr(self._options).encode())[7:]
 
-    def layer(self, staging: Staging | None, limits: Limits) -> Layer:
+    def layer(self, staging: Staging | None, limits: Limits, told: Told | None = None) -> Layer:
         """Made in staging; the digest alone can't be had without making it, so that is not offered."""
         if staging is None:
             raise EngineError("what debootstrap makes is known only once it is made")
@@ -85,7 +85,7 @@ class Debootstrap:
         _run(self._options, target)
         _clean(target)
         source = Directory(self._paths, target)
-        return source.layer(staging, limits)
+        return source.layer(staging, limits, told)
 
 
 def _run(options: Options, target: str) -> None:

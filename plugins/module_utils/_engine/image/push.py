@@ -8,7 +8,7 @@ import os
 from ..answer import Answer
 from ..errors import Damaged, InvalidSpec
 from ..plan import Plan, Step
-from ..progress import DONE, RUNNING, THERE, Event, silent
+from ..progress import DONE, RUNNING, THERE, WAITING, Event, named, silent
 from ..registry import upload
 from ..registry.endpoint import split
 from ..registry.transport import PIECE
@@ -53,6 +53,7 @@ def container_image_push(paths: Paths, params: dict[str, Any], *, check: bool, p
         )
     if not target.tag:
         target = target.replace(tag="latest")
+    progress = named(progress, f"{target.repository}:{target.tag}")
     registries = Registries(read_access(params), target.repository, mirrors=False)
     with layout.reading(paths):
         parcel = _parcel(paths, str(name))
@@ -78,6 +79,8 @@ def _push(
     if there != parcel.digest:
 
         def run() -> None:
+            for blob in parcel.blobs:
+                progress(Event(what="push", digest=blob.digest, total=blob.size, state=WAITING))
             for blob in parcel.blobs:
                 _send(registries, blob, known.get(blob.digest, ""), files[blob.digest], counts, progress)
             upload.put_manifest(client, repository, target.tag, parcel.manifest, parcel.media_type, parcel.digest)

@@ -19,23 +19,25 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from ..paths import Paths
-    from ..storage.layers import Layer
+    from ..storage.layers import Layer, Told
     from ..storage.limits import Limits
     from ..storage.staging import Staging
 
     class Source(Protocol):
         """`key` names it; `defaults` are OCI config fields that hold unless the user says otherwise. `foretold`: reading it
-        tells what it makes; without, check mode knows only that something will be made."""
+        tells what it makes; without, check mode knows only that something will be made. `size` is how many bytes `told`
+        will have heard of at the end, 0 when that is not known."""
 
         foretold: bool
         key: str
         defaults: dict[str, Any]
         warnings: list[str]
+        size: int
 
         def fingerprint(self) -> str:
             """Equal to an earlier one: nothing changed. "": can't tell."""
 
-        def layer(self, staging: Staging | None, limits: Limits) -> Layer:
+        def layer(self, staging: Staging | None, limits: Limits, told: Told | None = None) -> Layer:
             """The layer, in staging or only as a digest."""
 
 
@@ -45,7 +47,7 @@ _SHOWN = 5
 class Directory:
     """A directory on the host: read, never changed, through no symlink and not into other file systems mounted there."""
 
-    foretold = True
+    foretold, size = True, 0
 
     def __init__(self, paths: Paths, path: str) -> None:
         self.key = f"directory:{path}"
@@ -64,11 +66,11 @@ class Directory:
         finally:
             os.close(root)
 
-    def layer(self, staging: Staging | None, limits: Limits) -> Layer:
+    def layer(self, staging: Staging | None, limits: Limits, told: Told | None = None) -> Layer:
         self._skipped.clear()
         root = self._open()
         try:
-            return layers.from_entries(self._entries(root, limits), staging=staging)
+            return layers.from_entries(self._entries(root, limits), staging=staging, told=told)
         finally:
             os.close(root)
             self.warnings = [_sentence(why, names) for why, names in self._skipped.items()]
@@ -120,16 +122,18 @@ class Tar:
         self.key = f"tar:{path}"
         self.defaults: dict[str, Any] = {}
         self.warnings: list[str] = []
+        self.size = 0
         self._path = path
 
     def fingerprint(self) -> str:
         with open_archive(self._path) as descriptor:
             return fingerprint.of_file(descriptor)
 
-    def layer(self, staging: Staging | None, limits: Limits) -> Layer:
+    def layer(self, staging: Staging | None, limits: Limits, told: Told | None = None) -> Layer:
         with open_archive(self._path) as descriptor:
             before = os.fstat(descriptor)
-            layer = layers.from_tar(descriptor, f"rootfs {self._path!a}", limits, staging=staging)
+            self.size = before.st_size
+            layer = layers.from_tar(descriptor, f"rootfs {self._path!a}", limits, staging=staging, told=told)
             after = os.fstat(descriptor)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise Refused(f"rootfs {self._path!a} changed while it was read: try again when it is whole")

@@ -10,7 +10,7 @@ from ..errors import Refused
 from ..values import Value
 from .blobs import BlobWriter
 from .census import Census
-from .limits import Limits
+from .limits import MIB, Limits
 from .stream import Stream, unpacked_blocks
 from .tarread import read_tar
 from .tarwrite import TarWriter
@@ -18,11 +18,13 @@ from .unpack import Unpacker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..paths import Paths
     from .entries import Entry, Sink
     from .staging import Staging
+
+    Told = Callable[[int], object]
 
 OPAQUE_MARK = "opaque"
 
@@ -43,16 +45,18 @@ def directory(paths: Paths, chain: str) -> str:
 
 
 def from_tar(
-    descriptor: int, name: str, limits: Limits, *, staging: Staging | None, lowers: tuple[str, ...] = ()
-) -> Layer:
+    descriptor: int, name: str, limits: Limits, *, staging: Staging | None, lowers: tuple[str, ...] = (), told: Told | None = None
+) -> Layer:  # fmt: skip
     """The layer that the archive open at `descriptor` is. Its blob is the tar as it is given, decompressed.
 
-    Without `staging` nothing is written, and the answer is the same; Refused for hostile input either way.
+    Without `staging` nothing is written, and the answer is the same; Refused for hostile input either way. `told` hears how
+    many bytes of the archive were read.
     """
     build = Build(staging.path if staging else "", lowers)
     census = Census(limits)
     try:
-        stream = Stream(unpacked_blocks(descriptor, limits, name), build.blob.write)
+        blocks = unpacked_blocks(descriptor, limits, name)
+        stream = Stream(_followed(blocks, descriptor, told) if told else blocks, build.blob.write)
         count = 0
         for entry in read_tar(stream):
             if census.admit(entry):
@@ -66,12 +70,23 @@ def from_tar(
         build.abandon()
 
 
-def from_entries(entries: Iterable[Entry], *, staging: Staging | None, lowers: tuple[str, ...] = ()) -> Layer:
-    """The layer that these entries make, written deterministically. `entries` come from our own walk, parents first."""
+def _followed(blocks: Iterator[bytes], descriptor: int, told: Told) -> Iterator[bytes]:
+    for block in blocks:
+        told(os.lseek(descriptor, 0, os.SEEK_CUR))
+        yield block
+
+
+def from_entries(
+    entries: Iterable[Entry], *, staging: Staging | None, lowers: tuple[str, ...] = (), told: Told | None = None
+) -> Layer:
+    """The layer that these entries make, written deterministically. `entries` come from our own walk, parents first.
+
+    `told` hears now and then how many bytes the layer has by then.
+    """
     build = Build(staging.path if staging else "", lowers)
     try:
         newest = count = 0
-        writer = TarWriter(build.blob.write)
+        writer = TarWriter(_counted(build.blob.write, told) if told else build.blob.write)
         sinks = (writer, *build.tree)
         for entry in entries:
             newest = max(newest, entry.mtime)
@@ -81,6 +96,20 @@ def from_entries(entries: Iterable[Entry], *, staging: Staging | None, lowers: t
         return build.finish(newest, count)
     finally:
         build.abandon()
+
+
+def _counted(write: Callable[[bytes], object], told: Told) -> Callable[[bytes], None]:
+    total = last = 0
+
+    def both(data: bytes) -> None:
+        nonlocal total, last
+        write(data)
+        total += len(data)
+        if total - last >= MIB:
+            last = total
+            told(total)
+
+    return both
 
 
 class Build:

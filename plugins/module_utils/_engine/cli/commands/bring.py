@@ -11,6 +11,7 @@ from .. import say
 from ..creation import pairs
 from ..options import Command, Option, UsageError
 from ..spool import spool
+from ..transfer import listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ COMMAND = Command(
         Option("--expose", "a port that they listen on", "PORT", many=True),
         Option("--force", "read the content again even if nothing points to a change"),
         Option("-l --label", "a word to find it by", "NAME=VALUE", many=True),
+        Option("-q --quiet", "only the image's id"),
         Option("-u --user", "who runs the command", "USER[:GROUP]"),
         Option("-w --workdir", "the directory that it starts in", "PATH"),
     ),
@@ -45,14 +47,14 @@ def run(paths: Paths, given: Given) -> int:
     wanted = 1 if bootstrap else 2
     if len(given.operands) != wanted:
         raise UsageError("import: write berth import DIRECTORY|TAR|- NAME, or berth import --bootstrap busybox NAME")
-    source, name = given.operands[0], given.operands[-1]
+    source, name, quiet = given.operands[0], given.operands[-1], given.flag("quiet")
     params = {"name": name, "force": given.flag("force"), **_config(given)}
     if bootstrap:
-        return _import(paths, {**params, "bootstrap": bootstrap})
+        return _import(paths, {**params, "bootstrap": bootstrap}, quiet=quiet)
     if source == "-":
         with Staging(paths, "stdin") as place:
-            return _import(paths, {**params, "rootfs": spool(f"{place.path}/stdin.tar")})
-    return _import(paths, {**params, "rootfs": os.path.abspath(source)})
+            return _import(paths, {**params, "rootfs": spool(f"{place.path}/stdin.tar")}, quiet=quiet)
+    return _import(paths, {**params, "rootfs": os.path.abspath(source)}, quiet=quiet)
 
 
 def _config(given: Given) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def _config(given: Given) -> dict[str, Any]:
     }
 
 
-def _import(paths: Paths, params: dict[str, Any]) -> int:
-    answer = container_image(paths, params, check=False)
+def _import(paths: Paths, params: dict[str, Any], *, quiet: bool) -> int:
+    answer = container_image(paths, params, check=False, progress=listener(quiet=quiet))
     for warning in answer.warnings:
         say.error(warning)
     say.line(str(answer.result["image"].get("id", "")))
