@@ -70,7 +70,7 @@ def absolute(option: str, path: str) -> str:
 def integer(option: str, value: object, least: int, most: int) -> int:
     """A whole number between two others; int() would take blanks, underscores and other digits."""
     written = scalar(option, value)
-    digits = written[1:] if written.startswith("-") else written
+    digits = written.removeprefix("-")
     if isinstance(value, bool) or not 0 < len(digits) <= _LONGEST_NUMBER or not _DIGITS.issuperset(digits):
         raise InvalidSpec(f"{option}: {value!a} is no whole number")
     if not least <= int(written) <= most:
