@@ -102,3 +102,69 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == f"{engine / packed.PACK} is another file than it was\n"
+
+
+HTTP_SCRIPT = """
+import sys
+sys.path[:0] = [{directory!r}, {packed!r}]
+sys.path.append({host!r})
+import packed
+packed.install({directory!r})
+fits = packed.install_http(), packed.install_http()
+import colorsys, neighbour, sudden
+print(fits, len(sys.meta_path))
+for module in (colorsys, neighbour, sudden):
+    print(type(module.__loader__).__name__, module.__file__, getattr(module, "VALUE", 0))
+"""
+
+
+@pytest.fixture
+def speaking(engine: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path]:
+    """An engine with a door to HTTP that loads a module of the standard library, one beside the engine, and one of the host."""
+    host = tmp_path_factory.mktemp("host")
+    (host / "sudden.py").write_text("VALUE = 1")
+    (engine / "neighbour").mkdir()
+    (engine / "neighbour/__init__.py").write_text("VALUE = 2")
+    (engine / packed.PACKAGE / "registry").mkdir()
+    (engine / packed.PACKAGE / "registry/__init__.py").write_text("")
+    door = f"import sys\ndef open_door():\n    sys.path.append({str(host)!r})\n    import colorsys, neighbour, sudden"
+    (engine / packed.PACKAGE / "registry/transport.py").write_text(door)
+    for source in engine.rglob("*.py"):
+        py_compile.compile(str(source), doraise=True)
+    (engine / packed.PACK).unlink()
+    packed.write(str(engine), str(engine))
+    return engine, host
+
+
+def ask_http(engine: pathlib.Path, host: pathlib.Path) -> list[list[str]]:
+    folder = str(pathlib.Path(packed.__file__).parent)
+    script = HTTP_SCRIPT.format(directory=str(engine), packed=folder, host=str(host))
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_what_speaks_http_comes_from_a_pack_too(speaking: tuple[pathlib.Path, pathlib.Path]) -> None:
+    engine, host = speaking
+    fits, library, neighbour, sudden = ask_http(engine, host)
+    assert fits == ["(True,", "True)", "5"]  # the interpreter's own three, and each pack once
+    assert library[0] == "Finder" and library[1].endswith("/colorsys.py")
+    assert neighbour == ["Finder", str(engine / "neighbour/__init__.py"), "2"]
+    assert sudden == ["Finder", str(host / "sudden.py"), "1"]
+
+
+def test_what_the_host_has_upgraded_since_is_read_anew(speaking: tuple[pathlib.Path, pathlib.Path]) -> None:
+    engine, host = speaking
+    (host / "sudden.py").write_text("VALUE = 1000")
+    assert ask_http(engine, host)[3] == ["SourceFileLoader", str(host / "sudden.py"), "1000"]
+    (host / "sudden.py").unlink()
+    (host / "sudden").mkdir()
+    (host / "sudden/__init__.py").write_text("VALUE = 3")
+    assert ask_http(engine, host)[3] == ["SourceFileLoader", str(host / "sudden/__init__.py"), "3"]
+
+
+def test_an_engine_without_http_has_no_pack_of_it(engine: pathlib.Path) -> None:
+    assert not (engine / packed.HTTP).exists()
+    script = f"import sys; sys.path[:0] = [{str(pathlib.Path(packed.__file__).parent)!r}]; import packed\n"
+    script += f"packed.install({str(engine)!r}); print(packed.install_http())"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

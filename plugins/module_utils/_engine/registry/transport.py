@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 
+from .. import packed
 from ..errors import EngineError, InvalidSpec, MissingDependency, Refused, Unreachable
 from ..values import Value
 from .headers import resolve, retry_after
@@ -83,7 +84,7 @@ class Reply:
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it is stored, by pieces of at most 256 KiB, each as soon as some of it is there. Broken."""
-        errors = _open_door().errors
+        errors = open_door().errors
         try:
             while data := self._response.read1(PIECE, decode_content=False):
                 yield data
@@ -182,7 +183,7 @@ class Transport:
         )
 
     def _once(self, request: Request) -> Reply:
-        door = _open_door()
+        door = open_door()
         headers = {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers}
         if request.authorization:
             headers["Authorization"] = request.authorization
@@ -214,7 +215,7 @@ class Transport:
         return self._pools[key]
 
     def _open_pool(self, origin: Origin) -> Any:
-        door = _open_door()
+        door = open_door()
         if not self._trust.validate_certs:
             # The user has said so; stderr is not for repeating it.
             warnings.simplefilter("ignore", door.errors.InsecureRequestWarning)
@@ -253,13 +254,14 @@ class _Absolute:
 _door: _Door | None = None
 
 
-def _open_door() -> Any:
+def open_door() -> Any:
     """The parts of urllib3 that are used here, imported once.
 
     Empty packages stand in for urllib3 and its http2 meanwhile: their own __init__ import a quarter more, for nothing.
     """
     global _door
     if _door is None:
+        packed.install_http()
         there = {name: sys.modules.get(name) for name in ("urllib3", "urllib3.http2")}
         try:
             if not any(there.values()):
@@ -323,7 +325,7 @@ def _read_proxy(proxy: str) -> tuple[str, dict[str, str]]:
 def _sentence(error: Exception, origin: Origin, patience: Patience) -> EngineError:
     import ssl
 
-    errors = _open_door().errors
+    errors = open_door().errors
 
     where = origin.netloc
     if isinstance(error, errors.ProxyError):

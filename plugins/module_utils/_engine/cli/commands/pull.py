@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...image.converge import container_image
+from ... import packed
 from .. import say
 from ..options import Command, Option
 from ..transfer import REGISTRY, access, listener
@@ -29,6 +29,9 @@ COMMAND = Command(
 
 
 def run(paths: Paths, given: Given) -> int:
+    packed.install_http()
+    from ...image.converge import container_image
+
     params = {
         **access(given),
         "name": given.operands[0],

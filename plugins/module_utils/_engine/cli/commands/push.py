@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...image.push import container_image_push
+from ... import packed
 from .. import say
 from ..options import Command, Option
 from ..transfer import REGISTRY, access, listener
@@ -24,6 +24,9 @@ COMMAND = Command(
 
 
 def run(paths: Paths, given: Given) -> int:
+    packed.install_http()
+    from ...image.push import container_image_push
+
     quiet = given.flag("quiet")
     params = {
         **access(given),
