@@ -10,16 +10,20 @@ from ..errors import KernelError
 from .libc import check, libc, syscall
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC = 1, 2, 4, 8, 32, 4096, 16384
-MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 18, 1 << 19, 1 << 20
+MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 17, 1 << 18, 1 << 19, 1 << 20
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 
 ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC = 0x1, 0x2, 0x4, 0x8
-ATTR_NOATIME, ATTR_IDMAP = 0x10, 0x100000
+# Times of access are a field of their own: 0 in it is relatime.
+ATTR_ATIME, ATTR_NOATIME, ATTR_STRICTATIME, ATTR_NODIRATIME = 0x70, 0x10, 0x20, 0x80
+ATTR_IDMAP, ATTR_NOSYMFOLLOW = 0x100000, 0x200000
+LONGEST_VALUE = 255
 
 _AT_EMPTY_PATH, _AT_RECURSIVE, _AT_FDCWD = 0x1000, 0x8000, -100
 _OPEN_TREE_CLONE = 1
 _MOVE_EMPTY_FROM, _MOVE_EMPTY_TO = 0x4, 0x40
-_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE = 0, 1, 6
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE, _FSCONFIG_RECONFIGURE = 0, 1, 6, 7
+_FSPICK_CLOEXEC, _FSPICK_EMPTY_PATH = 0x1, 0x8
 
 
 class _MountAttr(ctypes.Structure):
@@ -61,9 +65,14 @@ def open_tree(path: str, *, recursive: bool = False, directory: int = _AT_FDCWD)
     return syscall("open_tree", directory, os.fsencode(path), flags, subject=path)
 
 
-def set_attributes(mount_fd: int, attributes: int, *, userns_fd: int = 0, recursive: bool = False) -> None:
-    """mount_setattr(2) on a descriptor: adds `attributes`; `userns_fd` gives the id map of ATTR_IDMAP."""
-    wanted = _MountAttr(attributes | (ATTR_IDMAP if userns_fd else 0), 0, 0, userns_fd)
+def set_attributes(
+    mount_fd: int, attributes: int, *, clear: int = 0, propagation: int = 0, userns_fd: int = 0, recursive: bool = False
+) -> None:
+    """mount_setattr(2) on a descriptor: clears, then adds; `userns_fd` gives the id map of ATTR_IDMAP.
+
+    `propagation` is MS_PRIVATE, MS_SLAVE, MS_SHARED or MS_UNBINDABLE, 0 to leave it as it is.
+    """
+    wanted = _MountAttr(attributes | (ATTR_IDMAP if userns_fd else 0), clear, propagation, userns_fd)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     syscall("mount_setattr", mount_fd, b"", flags, ctypes.byref(wanted), ctypes.sizeof(wanted))
 
@@ -81,19 +90,36 @@ def move_to_path(mount_fd: int, target: str) -> None:
 def open_filesystem(fstype: str, options: tuple[tuple[str, str], ...], attributes: int = 0) -> int:
     """A descriptor of a new detached mount: fsopen(2), fsconfig(2), fsmount(2). An option with the value "" is a flag.
 
-    The kernel's own explanation, when it gives one, is in the KernelError's subject.
+    No value may be longer than LONGEST_VALUE bytes. The kernel's own explanation, when it gives one, is in the
+    KernelError's subject.
     """
     context = syscall("fsopen", fstype.encode(), 1, subject=fstype)
     try:
-        for key, value in options:
-            command, pointer = (_FSCONFIG_SET_STRING, os.fsencode(value)) if value else (_FSCONFIG_SET_FLAG, None)
-            syscall("fsconfig", context, command, key.encode(), pointer, 0, subject=f"{fstype} {key}={value}")
+        _configure(context, fstype, options)
         syscall("fsconfig", context, _FSCONFIG_CREATE, None, None, 0, subject=fstype)
         return syscall("fsmount", context, 1, attributes, subject=fstype)
     except KernelError as error:
         raise KernelError(error.call, f"{error.subject}{_explanation(context)}", error.errno) from None
     finally:
         os.close(context)
+
+
+def reconfigure(mount_fd: int, options: tuple[tuple[str, str], ...]) -> None:
+    """fspick(2) and fsconfig(2): change a mounted file system wherever it is seen, as mount(2) with MS_REMOUNT does."""
+    context = syscall("fspick", mount_fd, b"", _FSPICK_CLOEXEC | _FSPICK_EMPTY_PATH)
+    try:
+        _configure(context, "remount", options)
+        syscall("fsconfig", context, _FSCONFIG_RECONFIGURE, None, None, 0, subject="remount")
+    except KernelError as error:
+        raise KernelError(error.call, f"{error.subject}{_explanation(context)}", error.errno) from None
+    finally:
+        os.close(context)
+
+
+def _configure(context: int, what: str, options: tuple[tuple[str, str], ...]) -> None:
+    for key, value in options:
+        command, pointer = (_FSCONFIG_SET_STRING, os.fsencode(value)) if value else (_FSCONFIG_SET_FLAG, None)
+        syscall("fsconfig", context, command, key.encode(), pointer, 0, subject=f"{what} {key}={value}")
 
 
 def _explanation(context: int) -> str:

@@ -66,6 +66,12 @@ def sethostname(name: str) -> None:
     check(libc.sethostname(raw, ctypes.c_size_t(len(raw))), "sethostname", name)
 
 
+def setdomainname(name: str) -> None:
+    """setdomainname(2), in the caller's UTS namespace."""
+    raw = name.encode()
+    check(libc.setdomainname(raw, ctypes.c_size_t(len(raw))), "setdomainname", name)
+
+
 def open_pidfd(pid: int) -> int:
     """pidfd_open(2): readable once the process has ended."""
     return syscall("pidfd_open", pid, 0, subject=str(pid))

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_SHM = 64 << 20
+SHM = 64 << 20
 
 
 class Bind(Value):
@@ -27,14 +27,19 @@ class Tmpfs(Value):
     options: tuple[str, ...] = ()
 
 
-def base(*, privileged: bool, own_network: bool, own_cgroup: bool = True) -> tuple[dict[str, Any], ...]:
-    """/proc, /dev and /sys with the devices left to the runtime: it brings its own nodes on a tmpfs that it made."""
+def base(
+    *, privileged: bool, own_network: bool, own_cgroup: bool = True, shm: str | int | None = SHM
+) -> tuple[dict[str, Any], ...]:
+    """/proc, /dev and /sys with the devices left to the runtime: it brings its own nodes on a tmpfs that it made.
+
+    `shm` is the size of /dev/shm, the directory on the host that it is instead, or None for no such file system.
+    """
     writable = () if privileged else ("ro",)
     quiet = ("nosuid", "noexec", "nodev")
     sys = (
         _entry("/sys", "sysfs", "sysfs", (*quiet, *writable))
         if own_network
-        else _entry("/sys", "bind", "/sys", ("rbind", *quiet, "ro"))
+        else _entry("/sys", "bind", "/sys", ("rbind", *(f"r{option}" for option in (*quiet, "ro")), "rprivate"))
     )
     mounts = [
         _entry("/proc", "proc", "proc", quiet),
@@ -46,17 +51,18 @@ def base(*, privileged: bool, own_network: bool, own_cgroup: bool = True) -> tup
     ]
     if own_cgroup:
         mounts.append(_entry("/sys/fs/cgroup", "cgroup", "cgroup", (*quiet, "relatime", *writable)))
-    mounts += [
-        _entry("/dev/mqueue", "mqueue", "mqueue", quiet),
-        _entry("/dev/shm", "tmpfs", "shm", (*quiet, "mode=1777", f"size={_SHM}")),
-    ]
+    mounts.append(_entry("/dev/mqueue", "mqueue", "mqueue", quiet))
+    if isinstance(shm, int):
+        mounts.append(_entry("/dev/shm", "tmpfs", "shm", (*quiet, "mode=1777", f"size={shm}")))
+    elif shm:
+        mounts.append(_entry("/dev/shm", "bind", shm, ("rbind", *quiet, "rw", "rprivate")))
     return tuple(mounts)
 
 
 def of_users(binds: tuple[Bind, ...], tmpfs: tuple[Tmpfs, ...]) -> tuple[dict[str, Any], ...]:
     """What the spec asks for, parents before children."""
     entries = [
-        _entry(bind.target, "bind", bind.source, ("rbind", "nodev", "ro" if bind.read_only else "rw", "rprivate"))
+        _entry(bind.target, "bind", bind.source, ("rbind", "rnodev", *(("rro",) if bind.read_only else ()), "rprivate"))
         for bind in binds
     ]
     entries += [_entry(item.target, "tmpfs", "tmpfs", ("nosuid", "nodev", *item.options)) for item in tmpfs]

@@ -45,6 +45,7 @@ class Bundle(Value):
     groups: tuple[str, ...] = ()
     seccomp: str = ""
     seccomp_flags: int = 0
+    map_volumes: bool = True
     network: str = "own"
     network_of: int = 0
     names_dir: str = ""

@@ -10,50 +10,62 @@ import stat
 import struct
 
 from ..errors import EngineError, KernelError, Refused
-from ..kernel import files, mounts, process, sockets
+from ..kernel import mounts, process, sockets
 from ..kernel.sockets import Socket
-from . import groups, link, pty
+from . import groups, link, mounting, mountoptions, parts, pty
 from .become import become
 from .bundle import Bundle
-from .root import Root, enter, hide, mount_all, mount_cgroups
+from .root import Root, cover_console, enter
 from .users import look_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from .mountoptions import Mount
+    from .spaces import Spaces
 
 _SIOCSIFFLAGS = 0x8914
 
 
-def main(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoReturn:
+def main(
+    bundle: Bundle, spaces: Spaces, listed: tuple[Mount, ...], supervisor: Socket, stdio: tuple[int, int, int]
+) -> NoReturn:
     """Runs in the new namespaces, right after clone; leaves by execve(2), or with status 1 once the supervisor knows why."""
     try:
-        _run(bundle, supervisor, stdio)
+        _run(bundle, spaces, listed, supervisor, stdio)
     except BaseException as error:
         link.send_error(supervisor, error)
         os._exit(1)
 
 
-def _run(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoReturn:
-    oci = bundle.oci
+def _run(
+    bundle: Bundle, spaces: Spaces, listed: tuple[Mount, ...], supervisor: Socket, stdio: tuple[int, int, int]
+) -> NoReturn:
+    oci, linux = bundle.oci, bundle.oci["linux"]
     # Still the host's root, though with no rights but a file owner's: the path is not open to the container's ids.
     place = os.open(bundle.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    _fields, fds = link.receive(supervisor, "mounts")
+    top, given, loose = parts.receive(supervisor)
     groups.join(bundle.cgroups, bundle.unified)
-    if bundle.id_start is not None:
+    if "user" in spaces.kinds:
         os.setresgid(0, 0, 0)
         os.setgroups(())
         os.setresuid(0, 0, 0)
     process.set_dumpable(False)
-    root = _build(bundle, place, fds)
-    if bundle.network == "own":
+    mounts.set_propagation("/", mounts.MS_PRIVATE | mounts.MS_REC)
+    mounts.move(top, place)
+    os.close(place)
+    if spaces.has_own("network"):
         _raise_loopback()
-    _build_rest(root, oci)
-    enter(root, read_only=bool(oci["root"].get("readonly")))
-    process.sethostname(oci["hostname"])
+    spaces.enter_late("cgroup")
+    root = Root(top)
+    mounting.build(root, linux, listed, given, loose, spaces)
+    propagation = mountoptions.propagation_of(str(linux.get("rootfsPropagation") or ""))
+    enter(root, read_only=bool(oci["root"].get("readonly")), propagation=propagation)
+    _name(oci, spaces)
     _prepare_directory(str(oci["process"]["cwd"]))
     terminal = _open_terminal() if bundle.terminal else ()
+    spaces.close()
     link.send(supervisor, "ready", {"made": root.made}, terminal[:1])
     link.receive(supervisor, "go")
     if terminal:
@@ -67,47 +79,25 @@ def _run(bundle: Bundle, supervisor: Socket, stdio: tuple[int, int, int]) -> NoR
         oci["process"],
         user=bundle.user,
         groups=bundle.groups,
-        personality=oci["linux"].get("personality"),
+        personality=linux.get("personality"),
         program=bundle.filter(),
         clamp=True,
     )
 
 
-def _build(bundle: Bundle, place: int, fds: tuple[int, ...]) -> Root:
-    """Everything that does not depend on the cgroup namespace."""
-    mounts.set_propagation("/", mounts.MS_PRIVATE | mounts.MS_REC)
-    mounts.move(fds[0], place)
-    root = Root(fds[0])
-    entries = bundle.oci["mounts"]
-    given = dict(zip(given_targets(entries), fds[1:]))
-    mount_all(root, entries, given)
-    for name, value in bundle.oci["linux"].get("sysctl", {}).items():
-        _set_sysctl(root, name, value)
-    for fd in (place, *fds[1:]):
-        os.close(fd)
-    return root
+def _name(oci: dict[str, Any], spaces: Spaces) -> None:
+    """Only a UTS namespace made for this container gets its names."""
+    if not spaces.has_own("uts"):
+        return
+    if oci.get("hostname"):
+        process.sethostname(oci["hostname"])
+    if oci.get("domainname"):
+        process.setdomainname(oci["domainname"])
 
 
 def given_targets(entries: list[dict[str, Any]]) -> list[str]:
     """The destinations whose mounts come from the host's side as descriptors, in their order: /dev and the binds."""
     return [entry["destination"] for entry in entries if entry["destination"] == "/dev" or entry["type"] == "bind"]
-
-
-def _build_rest(root: Root, oci: dict[str, Any]) -> None:
-    process.unshare(process.NEWCGROUP)
-    for entry in oci["mounts"]:
-        if entry["type"] == "cgroup":
-            mount_cgroups(root, entry)
-    hide(root, oci["linux"]["maskedPaths"], oci["linux"]["readonlyPaths"])
-
-
-def _set_sysctl(root: Root, name: str, value: str) -> None:
-    path = "proc/sys/" + name.replace(".", "/")
-    fd = files.openat2(root.fd, path, os.O_WRONLY, resolve=files.IN_ROOT | files.NO_SYMLINKS)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
 
 
 def _raise_loopback() -> None:
@@ -136,8 +126,10 @@ def _prepare_directory(path: str) -> None:
 
 
 def _open_terminal() -> tuple[int, int]:
-    master, slave, path = pty.open_pair()
-    console = mounts.open_tree(path)
-    mounts.move_to_path(console, "/dev/console")
-    os.close(console)
+    master, slave, _path = pty.open_pair()
+    here = Root(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    try:
+        cover_console(here, slave)
+    finally:
+        os.close(here.fd)
     return master, slave

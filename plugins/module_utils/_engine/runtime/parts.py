@@ -5,33 +5,25 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
-from ..errors import EngineError, KernelError, NotFound, Unsupported
+from ..errors import EngineError, InvalidSpec, KernelError, NotFound, Unsupported
 from ..kernel import mounts, process
+from . import devices, link
+from .ids import open_userns
+from .ids import read as read_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-_NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
-_LINKS = (
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-)
-_ATTRIBUTES = {
-    "ro": mounts.ATTR_RDONLY,
-    "nosuid": mounts.ATTR_NOSUID,
-    "nodev": mounts.ATTR_NODEV,
-    "noexec": mounts.ATTR_NOEXEC,
-}
+    from ..kernel.sockets import Socket
+    from .devices import Node
+    from .ids import IdMap
+    from .mountoptions import Mount
 
-
-def attributes(options: list[str]) -> int:
-    """The mount attributes among the OCI mount options."""
-    return sum(_ATTRIBUTES[option] for option in set(options) if option in _ATTRIBUTES)
+# SCM_MAX_FD of unix(7) is 253.
+_BATCH = 200
 
 
 def open_overlay(layers: tuple[str, ...], home: str, scratch: str, userns_fd: int, owner: int) -> int:
@@ -93,45 +85,116 @@ def _attach(source: str, name: str, userns_fd: int) -> None:
         os.close(tree)
 
 
-def open_devices(options: list[str], owner: int) -> int:
-    """A detached tmpfs for /dev with the six nodes every program expects, owned by host id `owner`.
-
-    The nodes are the engine's own, so nothing that an image put at /dev can be mistaken for them (CVE-2025-31133).
-    """
-    pairs = tuple((key, value) for key, _unused, value in (option.partition("=") for option in options) if value)
-    device = mounts.open_filesystem("tmpfs", pairs, attributes(options) & ~mounts.ATTR_NODEV)
-    for name, major, minor in _NODES:
-        os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=device)
-        os.chown(name, owner, owner, dir_fd=device)
-    for name, target in (*_LINKS, ("ptmx", "pts/ptmx")):
-        os.symlink(target, name, dir_fd=device)
-        os.chown(name, owner, owner, dir_fd=device, follow_symlinks=False)
-    for name in ("pts", "shm", "mqueue"):
-        os.mkdir(name, 0o755, dir_fd=device)
-        os.chown(name, owner, owner, dir_fd=device)
-    os.close(os.open("console", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=device))
-    os.chown("console", owner, owner, dir_fd=device)
-    os.chown(".", owner, owner, dir_fd=device)
-    return device
-
-
-def open_bind(entry: dict[str, Any], userns_fd: int) -> int:
-    """A detached copy of the bind mount's source, with its attributes; ids are mapped where the file system can.
-
-    NotFound when the source is missing: a bind never makes it.
-    """
-    source, options = str(entry["source"]), list(entry["options"])
-    recursive = "rbind" in options
+def open_root(path: str, propagation: int) -> int:
+    """A detached copy of the directory `path` and all that is mounted below it; `propagation` as mountoptions.propagation_of gives it."""
     try:
-        tree = mounts.open_tree(source, recursive=recursive)
+        tree = mounts.open_tree(path, recursive=True)
+    except KernelError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise NotFound(f"root.path {path} is no directory on this host") from error
+        raise
+    # The copy of a slave is one, and what is shared with the host may not be pivoted to.
+    if not propagation & mounts.MS_SLAVE:
+        mounts.set_attributes(tree, 0, propagation=mounts.MS_PRIVATE, recursive=True)
+    return tree
+
+
+def open_shared(listed: Sequence[Mount]) -> dict[int, int]:
+    """The binds whose mounts are to be seen on the host as well, by their place in the list.
+
+    Only a copy made in the host's own mount namespace is its peer: call it before leaving that one.
+    """
+    return {number: _open_source(mount) for number, mount in enumerate(listed) if mount.bind and mount.options.shared}
+
+
+def open_all(
+    listed: Sequence[Mount],
+    nodes: Sequence[Node],
+    ids: IdMap,
+    userns_fd: int,
+    *,
+    scratch: str,
+    map_binds: bool,
+    shared: dict[int, int],
+) -> tuple[dict[int, int], dict[str, int]]:
+    """What only the host's root can open, as detached mounts: binds and the engine's /dev by their place in the list; nodes by path.
+
+    `userns_fd` is the container's user namespace, -1 for none. With `map_binds` binds are seen through its ids where that
+    can be, also without the option idmap. `shared` comes from open_shared. `scratch` as in devices.open_loose.
+    """
+    given: dict[int, int] = {}
+    own = False
+    for number, mount in enumerate(listed):
+        if mount.options.remount:
+            continue
+        if mount.bind:
+            source = shared[number] if number in shared else _open_source(mount)
+            given[number] = _prepare(mount, source, userns_fd, map_binds=map_binds)
+        elif mount.devices and not own:
+            given[number] = devices.open_directory(mount, nodes, ids)
+            own = True
+    # A /dev of somebody else's is left as it is.
+    foreign = any(mount.target == "/dev" for mount in listed) and not own
+    loose = [node for node in nodes if not (node.path.startswith("/dev/") and (own or foreign))]
+    if not loose:
+        return given, {}
+    return given, dict(zip((node.path for node in loose), devices.open_loose(loose, ids, scratch)))
+
+
+def _open_source(mount: Mount) -> int:
+    """NotFound when the source is missing: a bind never makes it."""
+    try:
+        return mounts.open_tree(mount.source, recursive=mount.options.recursive)
     except KernelError as error:
         if error.errno == errno.ENOENT:
-            raise NotFound(f"bind source {source} does not exist on this host: make it first") from error
-        raise EngineError(f"bind source {source}: {os.strerror(error.errno)}") from error
-    if userns_fd >= 0 and not source.startswith(("/sys", "/proc", "/dev")):
-        _map_if_possible(tree, userns_fd, recursive=recursive)
-    mounts.set_attributes(tree, attributes(options), recursive=recursive)
+            raise NotFound(f"bind source {mount.source} does not exist on this host: make it first") from error
+        raise EngineError(f"bind source {mount.source}: {os.strerror(error.errno)}") from error
+
+
+def _prepare(mount: Mount, tree: int, userns_fd: int, *, map_binds: bool) -> int:
+    """Give the copy its ids, its attributes and its place in the flow of mount events: private unless told otherwise."""
+    options = mount.options
+    try:
+        if mount.uid_mappings or mount.gid_mappings or options.idmap:
+            _map(mount, tree, userns_fd)
+        elif map_binds and userns_fd >= 0 and not _is_kernels(mount.source):
+            _map_if_possible(tree, userns_fd, recursive=options.recursive)
+        if options.deep_set or options.deep_clear:
+            mounts.set_attributes(tree, options.deep_set, clear=options.deep_clear, recursive=True)
+        if options.set or options.clear:
+            mounts.set_attributes(tree, options.set, clear=options.clear)
+        for flags in options.propagation or (mounts.MS_PRIVATE | mounts.MS_REC,):
+            mounts.set_attributes(tree, 0, propagation=flags & ~mounts.MS_REC, recursive=bool(flags & mounts.MS_REC))
+    except KernelError as error:
+        os.close(tree)
+        raise EngineError(f"mount {mount.source} at {mount.target}: {os.strerror(error.errno)}") from error
     return tree
+
+
+def _is_kernels(path: str) -> bool:
+    return f"{path}/".startswith(("/sys/", "/proc/", "/dev/"))
+
+
+def _map(mount: Mount, tree: int, userns_fd: int) -> None:
+    """The option idmap, or mappings of the mount's own: an error where it can't be done (runtime-spec config.md, Mounts)."""
+    own = ids_of(mount)
+    space = open_userns(own) if own.uids or own.gids else userns_fd
+    if space < 0:
+        raise InvalidSpec(f"mount {mount.target}: idmap needs uidMappings and gidMappings, or a user namespace")
+    try:
+        mounts.set_attributes(tree, 0, userns_fd=space, recursive=mount.options.idmap == "ridmap")
+    except KernelError as error:
+        raise Unsupported(
+            f"mount {mount.target}: the ids of {mount.source} can't be mapped: {os.strerror(error.errno)}"
+        ) from error
+    finally:
+        if space != userns_fd:
+            os.close(space)
+
+
+def ids_of(mount: Mount) -> IdMap:
+    """The mount's own mappings."""
+    return read_ids(mount.uid_mappings, mount.gid_mappings)
 
 
 def _map_if_possible(tree: int, userns_fd: int, *, recursive: bool) -> None:
@@ -143,3 +206,50 @@ def _map_if_possible(tree: int, userns_fd: int, *, recursive: bool) -> None:
             if error.errno not in (errno.EINVAL, errno.EPERM, errno.ENOSYS):
                 raise
     return None
+
+
+def send(end: Socket, root: int, given: dict[int, int], loose: dict[str, int]) -> None:
+    """Give everything to the first process, however many there are; closes them all."""
+    items = [("root", root), *given.items(), *loose.items()]
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        more = start + _BATCH < len(items)
+        link.send(
+            end, "mounts", {"labels": [label for label, _fd in batch], "more": more}, tuple(fd for _label, fd in batch)
+        )
+        for _label, fd in batch:
+            os.close(fd)
+
+
+def receive(end: Socket) -> tuple[int, dict[int, int], dict[str, int]]:
+    """What `send` sent: the root, the mounts by their place in the list, the nodes by path."""
+    given: dict[int, int] = {}
+    named: dict[str, int] = {}
+    more = True
+    while more:
+        fields, fds = link.receive(end, "mounts")
+        for label, fd in zip(fields["labels"], fds):
+            if isinstance(label, int):
+                given[label] = fd
+            else:
+                named[label] = fd
+        more = fields["more"]
+    return named.pop("root"), given, named
+
+
+def open_bind(entry: dict[str, Any], userns_fd: int) -> int:
+    """One bind of config.json's: what open_all is for."""
+    from .mountoptions import read
+
+    mount = read((entry,))[0]
+    return _prepare(mount, _open_source(mount), userns_fd, map_binds=userns_fd >= 0)
+
+
+def open_devices(options: list[str], owner: int) -> int:
+    """The engine's /dev: what open_all is for."""
+    from .ids import IdMap
+    from .mountoptions import read
+
+    mount = read(({"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": options},))[0]
+    ranges = ((0, owner, 65_536),) if owner else ()
+    return devices.open_directory(mount, devices.read(()), IdMap(uids=ranges, gids=ranges))

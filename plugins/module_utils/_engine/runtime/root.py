@@ -9,15 +9,11 @@ import stat
 
 from ..errors import KernelError, Refused, from_os
 from ..kernel import files, mounts
-from . import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
-
-_IGNORED = frozenset(
-    ("rbind", "bind", "rw", "ro", "nosuid", "nodev", "noexec", "relatime", "strictatime", "rprivate", "newinstance")
-)
 
 
 class Root:
@@ -31,17 +27,19 @@ class Root:
 
     def attach(self, mount_fd: int, target: str) -> None:
         """Put a detached mount at `target`, which is created if it is missing (a file for a file)."""
-        is_directory = os.fstat(mount_fd).st_mode & 0o170000 == 0o040000
+        is_directory = stat.S_ISDIR(os.fstat(mount_fd).st_mode)
         place = self.open_target(target, directory=is_directory)
         try:
+            if stat.S_ISDIR(os.fstat(place).st_mode) != is_directory:
+                kinds = ("a file", "a directory") if is_directory else ("a directory", "a file")
+                raise Refused(f"{target} is {kinds[0]} in this image, and {kinds[1]} can't be mounted there")
             mounts.move(mount_fd, place)
         finally:
             os.close(place)
 
     def open_target(self, path: str, *, directory: bool) -> int:
         """A descriptor of `path` below the root. /proc, /sys and /dev may not be reached through a link (CVE-2019-19921)."""
-        strict = path.split("/")[1] in ("proc", "sys", "dev")
-        resolve = files.IN_ROOT | files.NO_MAGICLINKS | (files.NO_SYMLINKS if strict else 0)
+        resolve = files.IN_ROOT | files.NO_MAGICLINKS | (files.NO_SYMLINKS if is_strict(path) else 0)
         try:
             return files.openat2(self.fd, path, os.O_PATH, resolve=resolve)
         except KernelError as error:
@@ -56,7 +54,9 @@ class Root:
         parent, _unused, name = path.rstrip("/").rpartition("/")
         above = self.open_target(parent, directory=True) if parent else os.dup(self.fd)
         try:
-            real = os.open(f"/proc/self/fd/{above}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            real = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=above)
+        except NotADirectoryError:
+            raise Refused(f"{parent} is no directory in this image, and nothing can be mounted below it") from None
         finally:
             os.close(above)
         try:
@@ -81,84 +81,26 @@ class Root:
         finally:
             os.close(real)
 
-
-def mount_all(root: Root, entries: list[dict[str, Any]], given: dict[str, int]) -> None:
-    """Attach every mount of config.json but cgroup; `given` holds the descriptors that the host's side opened, by destination."""
-    for entry in entries:
-        target = entry["destination"]
-        if target in given:
-            root.attach(given.pop(target), target)
-        elif entry["type"] != "cgroup":
-            _mount_one(root, entry)
-
-
-def _mount_one(root: Root, entry: dict[str, Any]) -> None:
-    options = [option for option in entry["options"] if option not in _IGNORED]
-    pairs = tuple((key, value) for key, _unused, value in (option.partition("=") for option in options))
-    tree = mounts.open_filesystem(entry["type"], pairs, parts.attributes(entry["options"]))
-    try:
-        root.attach(tree, entry["destination"])
-    finally:
-        os.close(tree)
-
-
-def mount_cgroups(root: Root, entry: dict[str, Any]) -> None:
-    """Show the container its own groups and nothing above them: needs the cgroup namespace, and joins made before it."""
-    flags = parts.attributes(entry["options"])
-    with open("/proc/self/cgroup", encoding="ascii") as file:
-        lines = [line.rstrip("\n").split(":", 2) for line in file]
-    named = [controllers for _number, controllers, _path in lines if controllers]
-    if not named:
-        return _attach_new(root, "cgroup2", (), flags, entry["destination"])
-    tree = mounts.open_filesystem("tmpfs", (("mode", "755"), ("size", "64k")), flags & ~mounts.ATTR_RDONLY)
-    root.attach(tree, entry["destination"])
-    for controllers in named:
-        directory = controllers.rpartition("=")[2]
-        pairs = (
-            (("none", ""), ("name", directory))
-            if "=" in controllers
-            else tuple((name, "") for name in controllers.split(","))
-        )
-        os.mkdir(directory, 0o755, dir_fd=tree)
-        _attach_new(root, "cgroup", pairs, flags, f"{entry['destination']}/{directory}")
-    mounts.set_attributes(tree, flags)
-    os.close(tree)
-    return None
-
-
-def _attach_new(root: Root, fstype: str, pairs: tuple[tuple[str, str], ...], flags: int, target: str) -> None:
-    """A hierarchy that this namespace may not mount is left out: the container then sees an empty directory."""
-    try:
-        tree = mounts.open_filesystem(fstype, pairs, flags)
-    except KernelError as error:
-        if error.errno in (errno.EPERM, errno.EBUSY, errno.EINVAL, errno.ENOENT):
+    def link(self, path: str, target: str) -> None:
+        """A symbolic link at `path`, unless there is something already."""
+        parent, _unused, name = path.rpartition("/")
+        above = self.open_target(parent, directory=True)
+        try:
+            os.symlink(target, name, dir_fd=above)
+        except FileExistsError:
             return
-        raise
-    root.attach(tree, target)
-    os.close(tree)
+        finally:
+            os.close(above)
 
 
-def hide(root: Root, masked: list[str], read_only: list[str]) -> None:
+def hide(root: Root, masked: Sequence[str], read_only: Sequence[str]) -> None:
     """Cover files with /dev/null and directories with an empty tmpfs; make the rest of the list read-only.
 
     Both come from the engine's own mounts, and a target that is not there needs no cover.
     """
-    empty = mounts.open_filesystem("tmpfs", (("size", "4k"), ("mode", "755")), mounts.ATTR_RDONLY)
-    null = files.openat2(root.fd, "dev/null", os.O_PATH, resolve=files.IN_ROOT | files.NO_SYMLINKS)
-    used = False
-    for path in masked:
-        place = _open_existing(root, path)
-        if place < 0:
-            continue
-        if not stat.S_ISDIR(os.fstat(place).st_mode):
-            _cover(place, null)
-        elif used:
-            _cover(place, empty)
-        else:
-            # open_tree(2) copies a mount that is not attached anywhere only since Linux 6.15.
-            mounts.move(empty, place)
-            used = True
-        os.close(place)
+    places = [place for place in (_open_existing(root, path) for path in masked) if place >= 0]
+    if places:
+        _mask(root, places)
     for path in read_only:
         place = _open_existing(root, path)
         if place < 0:
@@ -168,8 +110,34 @@ def hide(root: Root, masked: list[str], read_only: list[str]) -> None:
         mounts.move(cover, place)
         os.close(cover)
         os.close(place)
+
+
+def _mask(root: Root, places: list[int]) -> None:
+    empty = mounts.open_filesystem("tmpfs", (("size", "4k"), ("mode", "755")), mounts.ATTR_RDONLY)
+    null = _open_null(root)
+    used = False
+    for place in places:
+        if not stat.S_ISDIR(os.fstat(place).st_mode):
+            _cover(place, null)
+        elif used:
+            _cover(place, empty)
+        else:
+            # open_tree(2) copies a mount that is not attached anywhere only since Linux 6.15.
+            mounts.move(empty, place)
+            used = True
+        os.close(place)
     os.close(null)
     os.close(empty)
+
+
+def _open_null(root: Root) -> int:
+    """What covers files must be the null device, whatever else lies at its path (CVE-2025-31133)."""
+    null = files.openat2(root.fd, "dev/null", os.O_PATH, resolve=files.IN_ROOT | files.NO_SYMLINKS)
+    found = os.fstat(null)
+    if not stat.S_ISCHR(found.st_mode) or found.st_rdev != os.makedev(1, 3):
+        os.close(null)
+        raise Refused("/dev/null in this container is not the null device, and masked paths can't be covered with it")
+    return null
 
 
 def _cover(place: int, source: int) -> None:
@@ -179,16 +147,26 @@ def _cover(place: int, source: int) -> None:
 
 
 def _open_existing(root: Root, path: str) -> int:
+    """-1 when there is nothing. In /proc and /sys no link may lead there, elsewhere links stay below the root."""
+    strict = files.NO_SYMLINKS if is_strict(path) else 0
     try:
-        return files.openat2(root.fd, path, os.O_PATH, resolve=files.IN_ROOT | files.NO_SYMLINKS)
+        return files.openat2(root.fd, path, os.O_PATH, resolve=files.IN_ROOT | files.NO_MAGICLINKS | strict)
     except KernelError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return -1
         raise
 
 
-def enter(root: Root, *, read_only: bool) -> None:
-    """Make it the root of this namespace and let go of the old one for good: pivot_root(2), never chroot(2)."""
+def is_strict(path: str) -> bool:
+    """Whether no link at all may be walked on the way (CVE-2019-19921)."""
+    return os.path.normpath(f"/{path}").lstrip("/").split("/")[0] in ("proc", "sys", "dev")
+
+
+def enter(root: Root, *, read_only: bool, propagation: int = 0) -> None:
+    """Make it the root of this namespace and let go of the old one for good: pivot_root(2), never chroot(2).
+
+    `propagation` are MS_* flags for the new root, 0 to leave it private.
+    """
     os.fchdir(root.fd)
     if read_only:
         mounts.set_attributes(root.fd, mounts.ATTR_RDONLY)
@@ -196,3 +174,36 @@ def enter(root: Root, *, read_only: bool) -> None:
     mounts.unmount(".")
     os.chdir("/")
     os.close(root.fd)
+    if propagation:
+        mounts.set_propagation("/", propagation)
+
+
+def cover_console(root: Root, slave: int) -> None:
+    """Show the terminal `slave` as /dev/console: the descriptor itself, at a place that no link leads to (CVE-2025-52565)."""
+    console = mounts.open_tree("", directory=slave)
+    try:
+        root.attach(console, "/dev/console")
+    finally:
+        os.close(console)
+
+
+def mount_all(root: Root, entries: list[dict[str, Any]], given: dict[str, int]) -> None:
+    """All but cgroups, with descriptors by destination: what mounting.mount_all is for."""
+    from . import mounting
+    from .mountoptions import read
+
+    listed = [mount for mount in read(entries) if mount.type not in ("cgroup", "cgroup2")]
+    mounting.mount_all(
+        root,
+        listed,
+        {number: os.dup(given[mount.target]) for number, mount in enumerate(listed) if mount.target in given},
+        own_cgroup=True,
+    )
+
+
+def mount_cgroups(root: Root, entry: dict[str, Any]) -> None:
+    """What cgroupfs.mount is for."""
+    from . import cgroupfs
+    from .mountoptions import read
+
+    cgroupfs.mount(root, read((entry,))[0], own=True)

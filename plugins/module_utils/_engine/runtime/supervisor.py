@@ -12,21 +12,20 @@ from ..errors import EngineError
 from ..kernel import mounts, process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import groups, init, limits, link, parts, pty, state, wire
+from . import devices, groups, ids, init, limits, link, mountoptions, parts, pty, state, wire
 from .become import own_pipes
 from .bundle import Bundle, load
 from .logfile import LogFile
 from .loop import Loop
 from .relay import Relay
+from .spaces import birth, open_spaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .mountoptions import Mount
     from .names import Responder
-
-_MAPPED = 65_536
-_ALL = process.NEWPID | process.NEWNS | process.NEWIPC | process.NEWUTS
 
 
 class Hooks(Value):
@@ -51,9 +50,11 @@ class Supervisor:
         "_bundle",
         "_hooks",
         "_init",
+        "_kinds",
         "_listener",
         "_log",
         "_loop",
+        "_new_user",
         "_pidfd",
         "_responder",
         "_started_at",
@@ -70,6 +71,8 @@ class Supervisor:
         self._responder: Responder | None = None
         self._log: LogFile | None = None
         self._started_at = 0.0
+        self._kinds: frozenset[str] = frozenset()
+        self._new_user = False
 
     def start(self, starter: Socket) -> None:
         """Everything up to the user's command. Errors fly after the half-made container is gone."""
@@ -86,16 +89,13 @@ class Supervisor:
         bundle = self._bundle
         limits.forget_scheduling()
         limits.forget_callers(bundle.oci["process"].get("rlimits") or ())
+        listed = mountoptions.read(bundle.oci["mounts"])
+        shared = parts.open_shared(listed)
         process.unshare(process.NEWNS)
         mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
-        self._clone()
+        self._clone(listed)
         link.send(starter, "created", {"pid": self.pid})
-        userns = self._map_ids()
-        fds = self._open_parts(userns)
-        link.send(self._init, "mounts", fds=fds)
-        for fd in (*fds, userns):
-            if fd >= 0:
-                os.close(fd)
+        self._give_parts(listed, shared)
         if bundle.names_dir:
             from . import names  # noqa: F401  (imported now, while the first process works)
         made, terminal = link.receive(self._init, "ready")
@@ -112,29 +112,24 @@ class Supervisor:
         self._started_at = time.time()
         state.write_running(bundle.run, self.pid, self._started_at)
 
-    def _clone(self) -> None:
+    def _clone(self, listed: tuple[Mount, ...]) -> None:
         bundle = self._bundle
+        linux = bundle.oci["linux"]
         self._init, child_end = link.pair()
         stdio = self._make_pipes()
-        flags = (
-            _ALL
-            | (process.NEWUSER if bundle.id_start is not None else 0)
-            | (process.NEWNET if bundle.network == "own" else 0)
-        )
-        home = _enter_network(bundle.network_of)
+        other = {"network": f"/proc/{bundle.network_of}/ns/net"} if bundle.network_of else {}
+        spaces = open_spaces(linux, other)
+        self._kinds, self._new_user = spaces.kinds, spaces.has_own("user")
         try:
-            self.pid = groups.fork(bundle.unified, flags)
+            self.pid = birth(spaces, bundle.unified)
+            if self.pid == 0:
+                self._init.close()
+                init.main(bundle, spaces, listed, child_end, stdio)
         finally:
-            # Never in the child, which is to stay where it was born.
-            if home >= 0 and self.pid:
-                process.setns(home, process.NEWNET)
-                os.close(home)
-        if self.pid == 0:
-            self._init.close()
-            init.main(bundle, child_end, stdio)
-        child_end.close()
-        for fd in set(stdio):
-            os.close(fd)
+            child_end.close()
+            for fd in set(stdio):
+                os.close(fd)
+            spaces.close()
         self._pidfd = process.open_pidfd(self.pid)
         limits.give(self.pid, bundle.oci["process"], strict=False)
 
@@ -155,26 +150,31 @@ class Supervisor:
         own_pipes((source, *ends), self._bundle.id_start)
         return source, ends[0], ends[1]
 
-    def _map_ids(self) -> int:
-        start = self._bundle.id_start
-        if start is None:
-            return -1
-        for file in ("uid_map", "gid_map"):
-            with open(f"/proc/{self.pid}/{file}", "w", encoding="ascii") as target:
-                target.write(f"0 {start} {_MAPPED}\n")
-        return os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    def _give_parts(self, listed: tuple[Mount, ...], shared: dict[int, int]) -> None:
+        """Map the ids, then send the first process what only the host's root can open."""
+        bundle, linux = self._bundle, self._bundle.oci["linux"]
+        map_of_ids, userns = self._map_ids()
+        root = parts.open_overlay(bundle.layers, bundle.home, bundle.run, userns, map_of_ids.uid(0))
+        nodes = devices.read(linux.get("devices") or ())
+        given, loose = parts.open_all(
+            listed, nodes, map_of_ids, userns, scratch=bundle.run, map_binds=bundle.map_volumes, shared=shared
+        )
+        parts.send(self._init, root, given, loose)
+        if userns >= 0:
+            os.close(userns)
 
-    def _open_parts(self, userns: int) -> tuple[int, ...]:
-        bundle = self._bundle
-        fds = [parts.open_overlay(bundle.layers, bundle.home, bundle.run, userns, bundle.id_start or 0)]
-        entries = {entry["destination"]: entry for entry in bundle.oci["mounts"]}
-        for target in init.given_targets(bundle.oci["mounts"]):
-            entry = entries[target]
-            if entry["type"] == "bind":
-                fds.append(parts.open_bind(entry, userns))
-            else:
-                fds.append(parts.open_devices(entry["options"], bundle.id_start or 0))
-        return tuple(fds)
+    def _map_ids(self) -> tuple[ids.IdMap, int]:
+        """The map of the container's user namespace and a descriptor of it; an empty one and -1 without."""
+        linux, kinds = self._bundle.oci["linux"], self._kinds
+        if "user" not in kinds:
+            return ids.IdMap(), -1
+        if self._new_user:
+            found = ids.read(linux.get("uidMappings") or (), linux.get("gidMappings") or ())
+            ids.check_complete(found)
+            found.write(self.pid)
+        else:
+            found = ids.of_process(self.pid)
+        return found, os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
     def _take_terminal(self, master: int) -> None:
         self._outputs, self._terminal, self._stdin = {master: "stdout"}, master, os.dup(master)
@@ -275,17 +275,6 @@ def _remember_made(home: str, made: list[str]) -> None:
     if made:
         with open(f"{home}/made", "a", encoding="utf-8", errors="surrogateescape") as file:
             file.write("".join(f"{path}\0" for path in made))
-
-
-def _enter_network(pid: int) -> int:
-    """Go to the network namespace of another process, so that a child is born in it; the way home, or -1 for pid 0."""
-    if not pid:
-        return -1
-    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    other = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    process.setns(other, process.NEWNET)
-    os.close(other)
-    return home
 
 
 def _listen(run: str) -> Socket:
