@@ -12,7 +12,7 @@ import tarfile
 
 from ansible.errors import AnsibleError
 
-from ..module_utils._ansible.delivery import LAUNCHER, content_digest
+from ..module_utils._ansible.delivery import LAUNCHER, OCI_LAUNCHER, content_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +47,27 @@ os._exit(status)
 """
 
 
+_OCI_LAUNCHER = b"""\
+import os
+import sys
+
+home = os.path.dirname(os.path.realpath(__file__))
+sys.path.append(home)
+from berth_engine import packed
+
+packed.install(home)
+from berth_engine.cli.commands.oci import main
+
+status = main(sys.argv[1:])
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(status)
+"""
+
+
 def collect(engine: str = ENGINE, packages: tuple[str, ...] = PACKAGES) -> dict[str, bytes]:
     """Every file of the bundle by its path in it. AnsibleError when the controller lacks a package."""
-    files = {LAUNCHER: _LAUNCHER}
+    files = {LAUNCHER: _LAUNCHER, OCI_LAUNCHER: _OCI_LAUNCHER}
     for name, directory in [("berth_engine", engine), *((package, _home(package)) for package in packages)]:
         for path in _sources(directory):
             with open(path, "rb") as file:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = "/var/lib/berth"
 LAUNCHER = "launcher.py"
 PROGRAM = "berth"
+OCI_LAUNCHER = "oci_launcher.py"
+OCI_PROGRAM = "berth-oci"
 
 _STAGING = ".new-"
 _PATIENCE = 120.0
@@ -150,9 +152,11 @@ def _verify(staging: str, digest: str) -> None:
 
 def _finish(staging: str, home: str, digest: str) -> None:
     _compile(staging, f"{home}/{digest}")
-    with open(f"{staging}/{LAUNCHER}", "rb") as file:
-        _write(f"{staging}/{PROGRAM}", shebang(sys.executable).encode() + file.read(), 0o755)
-    os.chmod(f"{staging}/{PROGRAM}", 0o755)
+    launchers = ((OCI_LAUNCHER, OCI_PROGRAM), (LAUNCHER, PROGRAM))
+    for source, name in (pair for pair in launchers if pair[0] == LAUNCHER or os.path.exists(f"{staging}/{pair[0]}")):
+        with open(f"{staging}/{source}", "rb") as file:
+            _write(f"{staging}/{name}", shebang(sys.executable).encode() + file.read(), 0o755)
+        os.chmod(f"{staging}/{name}", 0o755)
     _flush(staging)
     # A directory of this name without its program is no engine: only a hand can have left it.
     shutil.rmtree(f"{home}/{digest}", ignore_errors=True)

@@ -54,12 +54,13 @@ COMMANDS = {
     "rmi": "rmi",
     "prune": "prune",
     "system": "system",
+    "oci": "oci",
     "version": "version",
     "help": "help",
 }
 ROOT = Option("--root", "where the state lies; also $BERTH_ROOT", "DIRECTORY")
 GLOBAL = Command("", "COMMAND [ARG...]", "", (ROOT, Option("--version", "the same as the command version")), ends=True)
-_NEED_NO_RIGHTS = ("version", "help")
+_NEED_NO_RIGHTS = ("version", "help", "oci")
 _ENGINE_FAILED = 125
 
 

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a bundle to a container that waits to be started, or has been: whole, or an error and nothing left."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..kernel import proc, process, signals
+from ..kernel.sockets import Socket
+from ..runtime import foreign, foreign_hooks, ids, limits, link, parts, spaces, sysctls
+from ..runtime.init import given_targets
+from ..undo import Undo
+from ..values import Value
+from . import config as configs
+from . import console, filters, groups
+from .store import Home, Known, state_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..runtime.nursery import Nursling
+    from .config import Config
+
+
+class Wish(Value):
+    """What a command line says of a new container. `console_socket`, `pid_file` are paths or ""; `root` is the runtime's."""
+
+    root: str
+    ident: str
+    bundle: str = "."
+    config: str = "config.json"
+    pid_file: str = ""
+    console_socket: str = ""
+    preserve: int = 0
+    systemd: bool = False
+    keyring: bool = True
+
+
+class Made(Value):
+    """A container whose process `pid` is a child of ours. Without a door `runtime` is where it waits for "go"; `master` is -1 or
+    the terminal, which the caller closes."""
+
+    home: Home
+    known: Known
+    config: Config
+    pid: int
+    runtime: Socket
+    master: int
+
+
+def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
+    """The container, ready to be started: by `start` through its door, or by "go" from whoever called this.
+
+    Errors are EngineErrors; then nothing is left but what hooks may have done.
+    """
+    data = configs.read(f"{os.path.realpath(wish.bundle)}/{wish.config}")
+    config = configs.parse(data, os.path.realpath(wish.bundle))
+    console.check(config.process, wish.console_socket, detached=door)
+    places = spaces.open_spaces(config.linux)
+    for name, value in (config.linux.get("sysctl") or {}).items():
+        sysctls.check(name, value, places)
+    place = groups.place_of(config.linux.get("cgroupsPath") or "", wish.ident, systemd=wish.systemd)
+    mapping = ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ())
+    if "user" in places.new:
+        ids.check_complete(mapping)
+    program = filters.compiled(config.linux.get("seccomp"))
+    with Undo() as undo:
+        home = Home(wish.root, wish.ident)
+        known = _reserve(home, config, place, data)
+        undo.later(home.forget)
+        undo.later(lambda: groups.remove(known.made))
+        cgroups, unified = groups.create(place, config.linux.get("resources") or {})
+        known = known.replace(cgroups=cgroups, unified=unified)
+        order = foreign.Order(
+            verb="create",
+            ident=wish.ident,
+            bundle=config.bundle,
+            rootfs=config.rootfs,
+            oci={**config.oci, "linux": {**config.linux, "seccomp": None, "resources": None}},
+            process=config.process,
+            new=tuple(places.new),
+            joined=tuple(places.joined),
+            offsets=places.offsets,
+            cgroups=cgroups,
+            unified=unified,
+            seccomp=program.code if program else b"",
+            seccomp_flags=program.flags if program else 0,
+            preserve=wish.preserve,
+            listener=door,
+            keyring=wish.keyring,
+        )
+        pid = _bear(midwife, order, places, home)
+        undo.later(lambda: kill(pid, known))
+        known = known.replace(pid=pid, started=proc.start_time(pid))
+        master = _equip(midwife.link, config, home, known, mapping)
+        if door and master >= 0:
+            console.send(wish.console_socket, master)
+            master = -1
+        known = known.replace(ready=True)
+        home.write(known)
+        if wish.pid_file:
+            write_pid(wish.pid_file, pid)
+        undo.keep()
+    home.__exit__()
+    return Made(home=home, known=known, config=config, pid=pid, runtime=midwife.link, master=master)
+
+
+def _reserve(home: Home, config: Config, place: str, data: bytes) -> Known:
+    known = Known(
+        bundle=config.bundle,
+        rootfs=config.rootfs,
+        created=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 1_000_000_000:09d}Z",
+        annotations=config.oci.get("annotations") or {},
+        made=groups.missing_of(place),
+        place=place,
+    )
+    home.reserve(known, data)
+    return known
+
+
+def _bear(midwife: Nursling, order: foreign.Order, places: spaces.Spaces, home: Home) -> int:
+    fds = tuple(places.joined.values())
+    door = home.open_door() if order.listener else None
+    try:
+        foreign.send_order(midwife.link, order, (*fds, door.fileno()) if door else fds)
+        born, _unused = link.receive(midwife.link, "born")
+    finally:
+        places.close()
+        if door:
+            door.close()
+        os.waitpid(midwife.pid, 0)
+    return int(born["pid"])
+
+
+def _equip(runtime: Socket, config: Config, home: Home, known: Known, mapping: ids.IdMap) -> int:
+    """Give the process what only the host's root has, and follow it until it waits; its terminal, or -1."""
+    pid = known.pid
+    new_user = any(entry["type"] == "user" and not entry.get("path") for entry in config.linux.get("namespaces") or ())
+    if new_user:
+        mapping.write(pid)
+    limits.give(pid, config.process or {}, strict=True)
+    fds = _open_parts(config, pid, mapping)
+    link.send(runtime, "mounts", fds=fds)
+    for fd in fds:
+        os.close(fd)
+    master = -1
+    while True:
+        said, fds = link.receive(runtime, "ready", "built", "terminal", "listener")
+        if said["word"] == "ready":
+            return master
+        if said["word"] == "terminal":
+            master = fds[0]
+        elif said["word"] == "listener":
+            filters.pass_on(config, fds[0], state_of(home.ident, known, "creating"))
+        else:
+            _run_hooks(config, home, known)
+            link.send(runtime, "hooked")
+
+
+def _run_hooks(config: Config, home: Home, known: Known) -> None:
+    home.write(known)
+    for kind in ("prestart", "createRuntime"):
+        foreign_hooks.run_all(kind, config.hooks(kind), state_of(home.ident, known, "creating"), config.bundle)
+
+
+def _open_parts(config: Config, pid: int, mapping: ids.IdMap) -> tuple[int, ...]:
+    from ..kernel import mounts
+
+    owner = mapping.uid(0) if mapping.uids else 0
+    fds = [mounts.open_tree(config.rootfs, recursive=True)]
+    entries = {entry["destination"]: entry for entry in config.oci["mounts"]}
+    for target in given_targets(config.oci["mounts"]):
+        entry = entries[target]
+        if entry["type"] == "bind":
+            fds.append(parts.open_bind(entry, -1))
+        else:
+            fds.append(parts.open_devices(entry["options"], owner))
+    return tuple(fds)
+
+
+def kill(pid: int, known: Known) -> None:
+    """End a process of ours that is not to run, and whatever it has started."""
+    pidfd = process.open_pidfd(pid)
+    process.send_signal(pidfd, signals.SIGKILL)
+    os.close(pidfd)
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        return
+    for left in groups.processes(known.cgroups, known.unified):
+        if left != os.getpid():
+            _kill_one(left)
+
+
+def _kill_one(pid: int) -> None:
+    try:
+        os.kill(pid, signals.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def write_pid(path: str, pid: int) -> None:
+    """The pid as text, there whole or not at all. EngineError when it can't be written."""
+    from ..records import write_file
+
+    write_file(os.path.abspath(path), str(pid).encode(), mode=0o644, durable=False)

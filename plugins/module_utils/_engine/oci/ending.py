@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signals, the end of a container's processes, and taking away what it was made of."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..errors import Busy, Conflict, EngineError
+from ..kernel import mounts, proc, process, signals
+from ..runtime import foreign_hooks
+from . import config as configs
+from . import groups
+from .store import Home, Known, state_of, status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PATIENCE = 10.0
+
+
+def kill(root: str, ident: str, number: int, *, everybody: bool) -> None:
+    """Send a signal to the container's process, or to every process of its group. Conflict when it is neither created nor running."""
+    home = Home(root, ident)
+    known = home.read()
+    word = status(home, known)
+    if everybody:
+        return _signal_all(known, number)
+    if word == "stopped":
+        raise Conflict(f"container not running: {ident} is {word}")
+    if known.pid:
+        _signal(known.pid, known.started, number)
+        if number == signals.SIGKILL:
+            _thaw(known)
+    return None
+
+
+def _signal(pid: int, started: int, number: int) -> None:
+    """Through a descriptor, so that a pid that was given away meanwhile is not hit."""
+    try:
+        pidfd = process.open_pidfd(pid)
+    except EngineError:
+        return
+    try:
+        if proc.is_alive(pid, started):
+            process.send_signal(pidfd, number)
+    finally:
+        os.close(pidfd)
+
+
+def _signal_all(known: Known, number: int) -> None:
+    for pid in groups.processes(known.cgroups, known.unified):
+        _signal(pid, proc.start_time(pid), number)
+    if number == signals.SIGKILL:
+        _thaw(known)
+
+
+def _thaw(known: Known) -> None:
+    """A frozen process dies only when it is let go on."""
+    if groups.is_frozen(known.place):
+        groups.freeze(known.place, frozen=False)
+
+
+def end(known: Known) -> None:
+    """Kill everything that is in the container. Busy when a process hangs in the kernel."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        if known.pid:
+            _signal(known.pid, known.started, signals.SIGKILL)
+        _signal_all(known, signals.SIGKILL)
+        if not proc.is_alive(known.pid, known.started) and not groups.processes(known.cgroups, known.unified):
+            return
+        if time.monotonic() > until:
+            raise Busy("a process of the container hangs in the kernel, and can't be killed")
+        time.sleep(0.002)
+
+
+def delete(root: str, ident: str, warn: Callable[[str], object], *, force: bool) -> None:
+    """Undo what `create` did, and run the poststop hooks. Conflict unless the container is stopped; `force` kills it first.
+
+    With `force` a container that is not there is no error. `warn` is told of hooks that fail.
+    """
+    home = Home(root, ident)
+    try:
+        with home:
+            known = home.read()
+            word = status(home, known)
+            if word != "stopped" and not force:
+                raise Conflict(f"cannot delete container {ident} that is not stopped: it is {word}")
+            destroy(home, known, warn)
+    except EngineError as error:
+        if not force or not str(error).endswith("does not exist"):
+            raise
+
+
+def destroy(home: Home, known: Known, warn: Callable[[str], object]) -> None:
+    """The steps 12 and 13 of the lifecycle (runtime.md)."""
+    end(known)
+    groups.remove(known.made)
+    for point in known.mounts:
+        mounts.unmount(point, mounts.MNT_DETACH | mounts.UMOUNT_NOFOLLOW)
+    hooks = configs.reread(home.config(), known.bundle, known.rootfs).hooks("poststop")
+    home.forget()
+    for hook in hooks:
+        try:
+            foreign_hooks.run("poststop", hook, state_of(home.ident, known, "stopped"), _there(known.bundle))
+        except EngineError as error:
+            warn(str(error))
+
+
+def _there(path: str) -> str:
+    return path if os.path.isdir(path) else "/"

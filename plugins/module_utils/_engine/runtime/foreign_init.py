@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first process of a foreign bundle: builds its root, waits to be started, and becomes what config.json's process says."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+
+from ..errors import EngineError
+from ..kernel import mounts, process, sockets
+from ..kernel.sockets import Socket
+from . import foreign_hooks, groups, link, pty, sysctls
+from .become import become
+from .bundle import Program
+from .init import given_targets
+from .root import Root, enter, hide, mount_all, mount_cgroups
+from .spaces import Spaces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .foreign import Order
+
+_SIOCSIFFLAGS = 0x8914
+# Any directory of the host does, as it is covered in this mount namespace only.
+_SOMEWHERE = "/proc"
+
+
+def main(order: Order, runtime: Socket, spaces: dict[str, int], listener: int) -> NoReturn:
+    """Runs in the new namespaces, right after clone; leaves by execve(2), or with status 1 once somebody knows why."""
+    door = Door(runtime, listener)
+    try:
+        _run(order, door, Spaces(frozenset(order.new), spaces, order.offsets))
+    except BaseException as error:
+        link.send_error(door.end, error)
+        os._exit(1)
+
+
+class Door:
+    """`end` is where whoever waits for this process listens: `create` first, `start` later."""
+
+    __slots__ = ("_listener", "end")
+
+    def __init__(self, end: Socket, listener: int) -> None:
+        self.end, self._listener = end, Socket(fileno=listener) if listener >= 0 else None
+
+    def report(self, listener: int) -> None:
+        """Hand a seccomp listener over, and wait until it was passed on."""
+        link.send(self.end, "listener", fds=(listener,))
+        os.close(listener)
+
+    def wait(self) -> None:
+        """Say that only the execve is left, and come back when it is to be done."""
+        link.send(self.end, "ready")
+        if self._listener is None:
+            link.receive(self.end, "go")
+            return
+        self.end.close()
+        while True:
+            self.end = self._listener.accept()
+            try:
+                link.receive(self.end, "go")
+            except EngineError:
+                self.end.close()  # somebody only asked whether we are here
+                continue
+            self._listener.close()
+            return
+
+
+def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
+    oci, linux = order.oci, order.oci["linux"]
+    spaces.enter_late("mount")
+    place = _open_place(order)
+    _fields, fds = link.receive(door.end, "mounts")
+    groups.join(order.cgroups, order.unified)
+    if "user" in order.new or "user" in order.joined:
+        become_root()
+        place = place if place >= 0 else _open_place(order)
+    process.set_dumpable(False)
+    if place < 0:
+        place = os.open(_SOMEWHERE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    root = _build(order, place, fds)
+    if "network" in order.new:
+        _raise_loopback()
+    spaces.enter_late("cgroup")
+    for entry in oci["mounts"]:
+        if entry["type"] == "cgroup":
+            mount_cgroups(root, entry)
+    _name(order)
+    for name, value in (linux.get("sysctl") or {}).items():
+        sysctls.write(root.fd, name, value, spaces)
+    hide(root, linux.get("maskedPaths") or [], linux.get("readonlyPaths") or [])
+    _run_hooks(order, door)
+    wanted = order.process or {}
+    _make_directory(root, str(wanted.get("cwd") or "/"))
+    enter(root, read_only=bool(oci["root"].get("readonly")))
+    _take_streams(order, door)
+    become(
+        wanted,
+        personality=linux.get("personality"),
+        program=_program(order),
+        report=door.report,
+        gate=lambda: _wait(order, door),
+        preserve=order.preserve,
+        keyring=order.keyring,
+    )
+
+
+def become_root() -> None:
+    """The user namespace's root, if it has one."""
+    try:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    except OSError:
+        return
+    try:
+        os.setgroups(())
+    except PermissionError:
+        return
+
+
+def _open_place(order: Order) -> int:
+    """Where the root lies on the host, for hooks that go by its path; -1 when this process may not go there."""
+    try:
+        return os.open(order.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return -1
+
+
+def _build(order: Order, place: int, fds: tuple[int, ...]) -> Root:
+    mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
+    mounts.move(fds[0], place)
+    root = Root(fds[0])
+    entries = order.oci["mounts"]
+    mount_all(root, entries, dict(zip(given_targets(entries), fds[1:])))
+    for fd in (place, *fds[1:]):
+        os.close(fd)
+    return root
+
+
+def _name(order: Order) -> None:
+    if order.oci.get("hostname"):
+        process.sethostname(order.oci["hostname"])
+    if order.oci.get("domainname"):
+        process.setdomainname(order.oci["domainname"])
+
+
+def _raise_loopback() -> None:
+    with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", 1))
+
+
+def _run_hooks(order: Order, door: Door) -> None:
+    """Those of the runtime's namespaces first, by the runtime, then those of the container's, which still have the host's paths."""
+    hooks = order.oci.get("hooks") or {}
+    if hooks.get("prestart") or hooks.get("createRuntime"):
+        link.send(door.end, "built")
+        link.receive(door.end, "hooked")
+    foreign_hooks.run_all("createContainer", hooks.get("createContainer") or (), _state(order, "creating"), "/")
+
+
+def _state(order: Order, status: str) -> dict[str, object]:
+    """As the container sees it."""
+    return {
+        "ociVersion": order.oci_version, "id": order.ident, "status": status, "pid": os.getpid(), "bundle": order.bundle,
+        "annotations": order.oci.get("annotations") or {},
+    }  # fmt: skip
+
+
+def _make_directory(root: Root, path: str) -> None:
+    """The working directory, as runtimes do where it is missing; become() tells what is wrong with it."""
+    try:
+        os.close(root.open_target(path, directory=True))
+    except (EngineError, OSError):
+        return
+
+
+def _take_streams(order: Order, door: Door) -> None:
+    wanted = order.process or {}
+    if not wanted.get("terminal"):
+        os.setsid()
+        return
+    master, slave, path = pty.open_pair()
+    take_terminal(wanted, door.end, master, slave)
+    console = mounts.open_tree(path)
+    mounts.move_to_path(console, "/dev/console")
+    os.close(console)
+
+
+def take_terminal(wanted: dict[str, object], end: Socket, master: int, slave: int) -> None:
+    """Make `slave` this process's terminal, and give the other side away."""
+    user, size = wanted.get("user") or {}, wanted.get("consoleSize")
+    if isinstance(user, dict) and user.get("uid"):
+        os.fchown(slave, user["uid"], -1)
+    if isinstance(size, dict):
+        pty.resize(master, size.get("height", 0), size.get("width", 0))
+    link.send(end, "terminal", fds=(master,))
+    os.close(master)
+    pty.take(slave)
+    os.close(slave)
+
+
+def _program(order: Order) -> Program | None:
+    return Program(code=order.seccomp, flags=order.seccomp_flags) if order.seccomp else None
+
+
+def _wait(order: Order, door: Door) -> None:
+    door.wait()
+    hooks = (order.oci.get("hooks") or {}).get("startContainer") or ()
+    foreign_hooks.run_all("startContainer", hooks, _state(order, "created"), "/")
