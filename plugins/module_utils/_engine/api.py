@@ -13,10 +13,11 @@ from .paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 VERBS = {
     "version": ("version", "version"),
+    "progress": ("reporting", "progress"),
     "preflight": ("preflight", "preflight"),
     "container": ("container.converge", "container"),
     "container_exec": ("container.execute", "container_exec"),
@@ -36,6 +37,9 @@ VERBS = {
     "environment": ("environment.converge", "environment"),
     "purge": ("environment.purge", "purge"),
 }
+# They take a listener. Whoever put a token into the environment can ask how far it is, with the verb progress.
+_TELLING = ("container_image", "container_image_push", "container_image_receive", "environment")
+_TOKEN = "BERTH_PROGRESS"
 
 
 def answer(request: dict[str, Any]) -> Answer:
@@ -51,10 +55,21 @@ def answer(request: dict[str, Any]) -> Answer:
     paths = Paths(request.get("root"))
     if os.geteuid() == 0:
         paths.prepare()
-    result = function(paths, request.get("params") or {}, check=bool(request.get("check")))
+    params, check = request.get("params") or {}, bool(request.get("check"))
+    if _TOKEN in os.environ and verb in _TELLING and not check:
+        result = _reported(function, paths, params)
+    else:
+        result = function(paths, params, check=check)
     if not isinstance(result, Answer):
         raise TypeError(f"{verb} answered {type(result).__name__}")
     return result
+
+
+def _reported(function: Callable[..., object], paths: Paths, params: dict[str, Any]) -> object:
+    from .reporting import Reporting
+
+    with Reporting(paths, os.environ[_TOKEN]) as report:
+        return function(paths, params, check=False, progress=report)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from ..image.reference import parse
 from ..image.resolve import resolve
 from ..network import attach
 from ..plan import Plan
+from ..progress import silent
 from .document import read
 from .parallel import each
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..paths import Paths
+    from ..progress import Report
     from .document import Document, Entry
 
 
-def environment(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+def environment(paths: Paths, params: dict[str, Any], *, check: bool, progress: Report = silent) -> Answer:
     """Converge `images` and `containers`, lists of what the verbs container_image and container take.
 
     The whole document is read before anything is done. The result has both lists in the order of the document; `before` and
@@ -36,7 +38,8 @@ def environment(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
     document = read(params)
     if not check:
         recover(paths)
-    images = {_name(entry): container_image(paths, dict(entry), check=check) for entry in document.made()}
+    made = document.made()
+    images = {_name(entry): container_image(paths, dict(entry), check=check, progress=progress) for entry in made}
     plans = _plans(paths, document, {name: answer.after["digest"] for name, answer in images.items()}, check=check)
     if not check:
         _apply(document, plans)

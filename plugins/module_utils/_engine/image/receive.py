@@ -10,8 +10,8 @@ from .. import jsontext
 from ..answer import Answer
 from ..digests import sha256
 from ..errors import InvalidSpec, NotFound
-from ..storage import collect, oci
-from ..storage.blobs import path_of
+from ..progress import named, silent
+from ..storage import collect, marks, oci, stored
 from ..values import Value
 from .add import name_lock
 from .archive import Layout, open_members
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..paths import Paths
+    from ..progress import Report
     from ..storage.oci import Descriptor
 
 
@@ -36,7 +37,7 @@ class Offer(Value):
     config: bytes
 
 
-def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
+def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool, progress: Report = silent) -> Answer:
     """Let the image in `documents` (JSON text: media_type, manifest, config) be called `name`; `archive` has its other parts.
 
     The result: image, and missing: digests of the blobs to bring. With any missing and no `archive` nothing is done, also
@@ -76,7 +77,7 @@ def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool
             provider = _Provider(offer, Layout(files) if files else None)
         answer = arrive(
             paths, reference.name, provider, offer.manifest, offer.media_type, source=source, check=False, limits=spec.limits,
-            what="load",
+            progress=named(progress, reference.name), what="load",
         )  # fmt: skip
         return answer.replace(result={**answer.result, "missing": []})
 
@@ -100,7 +101,10 @@ def read_offer(text: object) -> Offer:
 def _missing(paths: Paths, offer: Offer) -> list[str]:
     manifest = oci.read_manifest(offer.manifest, offer.media_type, "the manifest")
     layers = manifest.layers if isinstance(manifest, oci.Manifest) else ()
-    return sorted({layer.digest for layer in layers if not os.path.isfile(path_of(paths, layer.digest))})
+    marked = marks.read(paths).blobs
+    return sorted(
+        {item.digest for item in layers if item.digest in marked or not stored.has(paths, item.digest)}
+    )
 
 
 class _Provider:
