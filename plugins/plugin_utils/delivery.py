@@ -9,6 +9,7 @@ from ansible.plugins.action import ActionBase
 
 from .bundle import packed, pinned_digest
 from .direct import ask, may_go
+from .reporter import reporting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class DeliveringAction(ActionBase):
             answer = ask(self, module, pinned)
             if answer is not None:
                 return answer
+        with reporting(self, module, pinned, task_vars):
+            return self._run_module(module, pinned, task_vars, ours)
+
+    def _run_module(self, module: str, pinned: dict[str, Any], task_vars: dict[str, Any], ours: str) -> dict[str, Any]:
         detached = bool(self._task.async_val and not self._connection.has_native_async)
         if detached and pinned["engine"] == ours:
             # A job can't ask back.

@@ -58,7 +58,7 @@ def ask(action: ActionBase, module: str, pinned: dict[str, Any]) -> dict[str, An
     params = checked.validated_parameters
     task = action._task
     request = request_of(kind, params, params, check=bool(task.check_mode), diff=bool(task.diff))
-    path = program(f"{_root(action, params)}/engine", params["engine"])
+    path = program(f"{root_word(action, params['root'])}/engine", params["engine"])
     said = action._low_level_execute_command(f"{path} api", in_data=json.dumps(request).encode())
     try:
         reply = json.loads(said["stdout"])
@@ -70,10 +70,10 @@ def ask(action: ActionBase, module: str, pinned: dict[str, Any]) -> dict[str, An
     return answer
 
 
-def _root(action: ActionBase, params: dict[str, Any]) -> str:
+def root_word(action: ActionBase, root: str | None) -> str:
     """The state's root as a word for the host's shell, which alone knows the host's $BERTH_ROOT."""
-    if params["root"]:
-        return str(action._connection._shell.quote(params["root"]))
+    if root:
+        return str(action._connection._shell.quote(root))
     return f'"${{BERTH_ROOT:-{DEFAULT_ROOT}}}"'
 
 
