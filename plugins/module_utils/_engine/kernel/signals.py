@@ -22,6 +22,7 @@ SIGKILL: int = _names.SIGKILL
 SIGPIPE: int = _names.SIGPIPE
 SIGQUIT: int = _names.SIGQUIT
 SIGTERM: int = _names.SIGTERM
+SIGURG: int = _names.SIGURG
 SIGUSR1: int = _names.SIGUSR1
 SIGUSR2: int = _names.SIGUSR2
 SIGWINCH: int = _names.SIGWINCH
