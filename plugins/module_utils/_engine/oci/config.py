@@ -7,6 +7,7 @@ import os
 
 from .. import jsontext
 from ..errors import InvalidSpec, NotFound, Unsupported
+from ..runtime import devices, limits, mountoptions
 from ..values import Value
 from . import shape
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LARGEST = 16 << 20
-_PROPAGATIONS = ("", "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable")
 
 
 class Config(Value):
@@ -77,7 +77,10 @@ def parse(data: bytes, bundle: str) -> Config:
     linux = oci["linux"] = oci.get("linux") or {}
     kinds = {entry["type"] for entry in linux.get("namespaces") or []}
     rootfs = _rootfs(bundle, oci["root"]["path"])
-    oci["mounts"] = _mounts(oci.get("mounts") or [])
+    oci["mounts"] = oci.get("mounts") or []
+    mountoptions.read(oci["mounts"])
+    devices.read(linux.get("devices") or ())
+    mountoptions.propagation_of(linux.get("rootfsPropagation") or "")
     if oci.get("process") is not None:
         check_process(oci["process"])
     _check_linux(linux, kinds)
@@ -109,35 +112,13 @@ def _rootfs(bundle: str, path: str) -> str:
     return found
 
 
-def _mounts(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = []
-    for number, entry in enumerate(entries):
-        destination = entry["destination"]
-        if not destination:
-            raise InvalidSpec(f"mounts[{number}].destination is empty")
-        options = entry.get("options") or []
-        is_bind = "bind" in options or "rbind" in options or entry.get("type") == "bind"
-        if is_bind and not entry.get("source"):
-            raise InvalidSpec(f"mounts[{number}].source: a bind mount needs one")
-        kind = "bind" if is_bind else entry.get("type") or ""
-        if not kind and "remount" not in options:
-            raise InvalidSpec(f"mounts[{number}].type: the mount at {destination} has none")
-        # Before 1.1 a relative one was let be, and taken from the root.
-        found.append({**entry, "destination": os.path.normpath(f"/{destination}").replace("//", "/"), "type": kind,
-                      "options": options})  # fmt: skip
-    return found
-
-
 def check_process(process: dict[str, Any]) -> None:
     """InvalidSpec for a process that can't be: without arguments, in a relative directory, with limits that make no sense."""
     if not process.get("args"):
         raise InvalidSpec("process.args is empty: there is nothing to execute")
     if not process["cwd"].startswith("/"):
         raise InvalidSpec(f"process.cwd: {process['cwd']} is not absolute")
-    if process.get("rlimits"):
-        from ..runtime import limits
-
-        limits.parse(process["rlimits"])
+    limits.parse(process.get("rlimits") or ())
 
 
 def _check_linux(linux: dict[str, Any], kinds: set[str]) -> None:
@@ -147,10 +128,6 @@ def _check_linux(linux: dict[str, Any], kinds: set[str]) -> None:
         if linux.get(name) and "user" not in kinds:
             raise InvalidSpec(f"linux.{name} needs a user namespace in linux.namespaces")
         check_mappings(linux.get(name) or [], f"linux.{name}")
-    if (linux.get("rootfsPropagation") or "") not in _PROPAGATIONS:
-        raise InvalidSpec(
-            f"linux.rootfsPropagation: {linux['rootfsPropagation']!a} is none: write one such as rprivate"
-        )
     for name in ("maskedPaths", "readonlyPaths"):
         for path in linux.get(name) or []:
             if not path.startswith("/"):

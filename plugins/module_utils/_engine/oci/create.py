@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import time
 
-from ..kernel import proc, process, signals
+from ..errors import Unsupported
+from ..kernel import mounts, proc, process, signals
 from ..kernel.sockets import Socket
-from ..runtime import foreign, foreign_hooks, ids, limits, link, parts, spaces, sysctls
-from ..runtime.init import given_targets
+from ..runtime import devices, foreign, foreign_hooks, ids, limits, link, mountoptions, parts, spaces, sysctls
 from ..undo import Undo
 from ..values import Value
 from . import config as configs
@@ -18,6 +18,10 @@ from .store import Home, Known, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..runtime.devices import Node
+    from ..runtime.mountoptions import Mount
     from ..runtime.nursery import Nursling
     from .config import Config
 
@@ -60,9 +64,11 @@ def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
     for name, value in (config.linux.get("sysctl") or {}).items():
         sysctls.check(name, value, places)
     place = groups.place_of(config.linux.get("cgroupsPath") or "", wish.ident, systemd=wish.systemd)
-    mapping = ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ())
     if "user" in places.new:
-        ids.check_complete(mapping)
+        ids.check_complete(ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ()))
+    if "mount" not in places.kinds:
+        raise Unsupported("linux.namespaces: without one of kind mount every mount would be the host's: add one")
+    joined = frozenset(places.joined)
     program = filters.compiled(config.linux.get("seccomp"))
     with Undo() as undo:
         home = Home(wish.root, wish.ident)
@@ -92,7 +98,7 @@ def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
         pid = _bear(midwife, order, places, home)
         undo.later(lambda: kill(pid, known))
         known = known.replace(pid=pid, started=proc.start_time(pid))
-        master = _equip(midwife.link, config, home, known, mapping)
+        master = _equip(midwife.link, config, home, known, places.kinds | joined, new_user="user" in places.new)
         if door and master >= 0:
             console.send(wish.console_socket, master)
             master = -1
@@ -132,17 +138,10 @@ def _bear(midwife: Nursling, order: foreign.Order, places: spaces.Spaces, home: 
     return int(born["pid"])
 
 
-def _equip(runtime: Socket, config: Config, home: Home, known: Known, mapping: ids.IdMap) -> int:
+def _equip(runtime: Socket, config: Config, home: Home, known: Known, kinds: frozenset[str], *, new_user: bool) -> int:
     """Give the process what only the host's root has, and follow it until it waits; its terminal, or -1."""
-    pid = known.pid
-    new_user = any(entry["type"] == "user" and not entry.get("path") for entry in config.linux.get("namespaces") or ())
-    if new_user:
-        mapping.write(pid)
-    limits.give(pid, config.process or {}, strict=True)
-    fds = _open_parts(config, pid, mapping)
-    link.send(runtime, "mounts", fds=fds)
-    for fd in fds:
-        os.close(fd)
+    limits.give(known.pid, config.process or {}, strict=True)
+    _give_parts(runtime, config, home, kinds, known, new=new_user)
     master = -1
     while True:
         said, fds = link.receive(runtime, "ready", "built", "terminal", "listener")
@@ -163,19 +162,57 @@ def _run_hooks(config: Config, home: Home, known: Known) -> None:
         foreign_hooks.run_all(kind, config.hooks(kind), state_of(home.ident, known, "creating"), config.bundle)
 
 
-def _open_parts(config: Config, pid: int, mapping: ids.IdMap) -> tuple[int, ...]:
-    from ..kernel import mounts
-
-    owner = mapping.uid(0) if mapping.uids else 0
-    fds = [mounts.open_tree(config.rootfs, recursive=True)]
-    entries = {entry["destination"]: entry for entry in config.oci["mounts"]}
-    for target in given_targets(config.oci["mounts"]):
-        entry = entries[target]
-        if entry["type"] == "bind":
-            fds.append(parts.open_bind(entry, -1))
+def _give_parts(runtime: Socket, config: Config, home: Home, kinds: frozenset[str], known: Known, *, new: bool) -> None:
+    """Map the ids, then send the process what only the host's root can open."""
+    linux, mapping, userns = config.linux, ids.IdMap(), -1
+    if "user" in kinds:
+        if new:
+            mapping = ids.read(linux.get("uidMappings") or (), linux.get("gidMappings") or ())
+            mapping.write(known.pid)
         else:
-            fds.append(parts.open_devices(entry["options"], owner))
-    return tuple(fds)
+            mapping = ids.of_process(known.pid)
+        userns = os.open(f"/proc/{known.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        listed = mountoptions.read(config.oci["mounts"])
+        nodes = devices.read(linux.get("devices") or ())
+        shared = parts.open_shared(listed)
+        root = parts.open_root(config.rootfs, mountoptions.propagation_of(linux.get("rootfsPropagation") or ""))
+        with _Aside(needed=_has_loose(listed, nodes)):
+            given, loose = parts.open_all(
+                listed, nodes, mapping, userns, scratch=home.path, map_binds=False, shared=shared
+            )
+        parts.send(runtime, root, given, loose)
+    finally:
+        if userns >= 0:
+            os.close(userns)
+
+
+def _has_loose(listed: Sequence[Mount], nodes: Sequence[Node]) -> bool:
+    """Whether there are nodes that are not in a /dev of ours."""
+    return not any(mount.target == "/dev" for mount in listed) or any(
+        not node.path.startswith("/dev/") for node in nodes
+    )
+
+
+class _Aside:
+    """For a while this process has a mount namespace of its own, where that is `needed`."""
+
+    def __init__(self, *, needed: bool) -> None:
+        self._needed, self._home, self._here = needed, -1, -1
+
+    def __enter__(self) -> None:
+        if self._needed:
+            self._home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            self._here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            process.unshare(process.NEWNS)
+            mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
+
+    def __exit__(self, *_unused: object) -> None:
+        if self._home >= 0:
+            process.setns(self._home, process.NEWNS)
+            os.fchdir(self._here)
+            os.close(self._home)
+            os.close(self._here)
 
 
 def kill(pid: int, known: Known) -> None:

@@ -134,7 +134,7 @@ def _check_plain(value: Any, shape: str, path: str) -> None:
         kind, words = _TYPES[shape]
         if not isinstance(value, kind):
             raise InvalidSpec(f"{path}: {_shown(value)} is not {words}")
-        if kind is str and "\0" in value:
+        if isinstance(value, str) and "\0" in value:
             raise InvalidSpec(f"{path} holds a zero byte")
         return
     least, most = _RANGES[shape]

@@ -15,6 +15,7 @@ from ..kernel import process
 from ..kernel.sockets import Socket
 from ..values import Value
 from . import foreign_exec, foreign_init, limits, link
+from .bundle import Program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Order(Value):
     keyring: bool = True
     no_pivot: bool = False
     oci_version: str = "1.2.0"
+
+    def filter(self) -> Program | None:
+        """What become() installs."""
+        return Program(code=self.seccomp, flags=self.seccomp_flags) if self.seccomp else None
 
 
 def send_order(end: Socket, order: Order, fds: tuple[int, ...]) -> None:

@@ -9,7 +9,6 @@ from ..kernel import process
 from ..kernel.sockets import Socket
 from . import groups, limits, link, pty
 from .become import become
-from .bundle import Program
 from .foreign_init import Door, become_root, take_terminal
 
 TYPE_CHECKING = False
@@ -48,7 +47,7 @@ def main(order: Order, runtime: Socket, spaces: dict[str, int]) -> NoReturn:
         become(
             wanted,
             personality=order.oci["linux"].get("personality"),
-            program=Program(code=order.seccomp, flags=order.seccomp_flags) if order.seccomp else None,
+            program=order.filter(),
             report=door.report,
             gate=door.wait,
             preserve=order.preserve,

@@ -10,11 +10,9 @@ import struct
 from ..errors import EngineError
 from ..kernel import mounts, process, sockets
 from ..kernel.sockets import Socket
-from . import foreign_hooks, groups, link, pty, sysctls
+from . import foreign_hooks, groups, link, mounting, mountoptions, parts, pty
 from .become import become
-from .bundle import Program
-from .init import given_targets
-from .root import Root, enter, hide, mount_all, mount_cgroups
+from .root import Root, cover_console, enter
 from .spaces import Spaces
 
 TYPE_CHECKING = False
@@ -71,36 +69,38 @@ class Door:
 
 def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     oci, linux = order.oci, order.oci["linux"]
+    listed = mountoptions.read(oci["mounts"])
     spaces.enter_late("mount")
     place = _open_place(order)
-    _fields, fds = link.receive(door.end, "mounts")
+    top, given, loose = parts.receive(door.end)
     groups.join(order.cgroups, order.unified)
-    if "user" in order.new or "user" in order.joined:
+    if "user" in spaces.kinds:
         become_root()
         place = place if place >= 0 else _open_place(order)
     process.set_dumpable(False)
     if place < 0:
         place = os.open(_SOMEWHERE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    root = _build(order, place, fds)
-    if "network" in order.new:
-        _raise_loopback()
+    # The root of a joined mount namespace stays a slave of what it was one of.
+    mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
+    mounts.move(top, place)
+    os.close(place)
+    if spaces.has_own("network"):
+        raise_loopback()
     spaces.enter_late("cgroup")
-    for entry in oci["mounts"]:
-        if entry["type"] == "cgroup":
-            mount_cgroups(root, entry)
-    _name(order)
-    for name, value in (linux.get("sysctl") or {}).items():
-        sysctls.write(root.fd, name, value, spaces)
-    hide(root, linux.get("maskedPaths") or [], linux.get("readonlyPaths") or [])
+    root = Root(top)
+    mounting.build(root, linux, listed, given, loose, spaces)
+    _name(order, spaces)
     _run_hooks(order, door)
     wanted = order.process or {}
     _make_directory(root, str(wanted.get("cwd") or "/"))
-    enter(root, read_only=bool(oci["root"].get("readonly")))
+    propagation = mountoptions.propagation_of(linux.get("rootfsPropagation") or "")
+    enter(root, read_only=bool(oci["root"].get("readonly")), propagation=propagation)
+    spaces.close()
     _take_streams(order, door)
     become(
         wanted,
         personality=linux.get("personality"),
-        program=_program(order),
+        program=order.filter(),
         report=door.report,
         gate=lambda: _wait(order, door),
         preserve=order.preserve,
@@ -129,25 +129,18 @@ def _open_place(order: Order) -> int:
         return -1
 
 
-def _build(order: Order, place: int, fds: tuple[int, ...]) -> Root:
-    mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
-    mounts.move(fds[0], place)
-    root = Root(fds[0])
-    entries = order.oci["mounts"]
-    mount_all(root, entries, dict(zip(given_targets(entries), fds[1:])))
-    for fd in (place, *fds[1:]):
-        os.close(fd)
-    return root
-
-
-def _name(order: Order) -> None:
+def _name(order: Order, spaces: Spaces) -> None:
+    """Only a UTS namespace that is not the host's gets names."""
+    if "uts" not in spaces.kinds:
+        return
     if order.oci.get("hostname"):
         process.sethostname(order.oci["hostname"])
     if order.oci.get("domainname"):
         process.setdomainname(order.oci["domainname"])
 
 
-def _raise_loopback() -> None:
+def raise_loopback() -> None:
+    """Set IFF_UP on lo by SIOCSIFFLAGS (netdevice(7)): a network of one's own has at least itself."""
     with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", 1))
 
@@ -182,11 +175,13 @@ def _take_streams(order: Order, door: Door) -> None:
     if not wanted.get("terminal"):
         os.setsid()
         return
-    master, slave, path = pty.open_pair()
+    master, slave, _path = pty.open_pair()
+    here = Root(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    try:
+        cover_console(here, slave)
+    finally:
+        os.close(here.fd)
     take_terminal(wanted, door.end, master, slave)
-    console = mounts.open_tree(path)
-    mounts.move_to_path(console, "/dev/console")
-    os.close(console)
 
 
 def take_terminal(wanted: dict[str, object], end: Socket, master: int, slave: int) -> None:
@@ -200,10 +195,6 @@ def take_terminal(wanted: dict[str, object], end: Socket, master: int, slave: in
     os.close(master)
     pty.take(slave)
     os.close(slave)
-
-
-def _program(order: Order) -> Program | None:
-    return Program(code=order.seccomp, flags=order.seccomp_flags) if order.seccomp else None
 
 
 def _wait(order: Order, door: Door) -> None:
