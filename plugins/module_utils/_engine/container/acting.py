@@ -25,7 +25,7 @@ def update(paths: Paths, record: Record, wanted: Spec) -> None:
         current = record.replace(spec=record.spec.replace(**{name: getattr(wanted, name) for name in Spec._live}))
         records.write(current, paths.container(record.id))
         if current.state(paths).status == "running":
-            group.apply(hierarchy.mounted(), paths.cgroup, record.id, limits_of(current.spec))
+            group.apply(hierarchy.mounted(), record.group(paths), record.id, limits_of(current.spec))
 
 
 def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:

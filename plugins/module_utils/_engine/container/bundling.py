@@ -7,7 +7,8 @@ from ..cgroup.limits import Limits
 from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
-from ..security import capabilities, masks
+from ..security import masks
+from ..security.labels import Labels
 from .checking import binds_of, limits_of
 from .processes import command_of, environment_of, hostname_of, process_of
 from .record import Record
@@ -15,6 +16,7 @@ from .spec import Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..image.resolve import Image
@@ -35,13 +37,17 @@ def compile_bundle(
     name_servers: tuple[str, ...] = (),
     skeleton: str,
     size: tuple[int, int] | None = None,
+    shared: Mapping[str, int] = {},
+    labels: Labels | None = None,
 ) -> Bundle:
     """The bundle of one start. `skeleton` lies below the image's layers.
 
-    `network` is own, host or shared (see Bundle); `size` is rows and columns of its terminal.
+    `network` is own, host or shared (see Bundle); `size` is rows and columns of its terminal; `shared` are the processes
+    whose namespaces it shares, by kind in config.json's words, its network aside.
     """
     spec, home = record.spec, paths.container(record.id)
-    oci = _config(record, image.config, own_network=network == "own", home=home)
+    labels = labels or Labels()
+    oci = _config(record, image.config, own_network=network == "own", home=home, shared=shared, labels=labels)
     if spec.tty and size and all(size):
         oci["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     return Bundle(
@@ -52,6 +58,8 @@ def compile_bundle(
         run=paths.container_run(record.id),
         layers=(*image.layers, skeleton),
         user=spec.user if spec.user is not None else str(image.config.get("User") or ""),
+        groups=spec.groups,
+        map_volumes=spec.userns_mode != "nomap",
         id_start=record.id_start,
         cgroups=cgroups,
         unified=unified,
@@ -65,25 +73,37 @@ def compile_bundle(
     )
 
 
-def _config(record: Record, config: dict[str, Any], *, own_network: bool, home: str) -> dict[str, Any]:
+def _config(
+    record: Record,
+    config: dict[str, Any],
+    *,
+    own_network: bool,
+    home: str,
+    shared: Mapping[str, int],
+    labels: Labels,
+) -> dict[str, Any]:
     """config.json of runtime-spec 1.2."""
     spec = record.spec
     hostname = hostname_of(record)
-    held = capabilities.resolve(spec.cap_add, spec.cap_drop, privileged=spec.privileged)
-    return {
+    oci = {
         "ociVersion": "1.2.0",
         "process": process_of(
-            spec, config, held, args=command_of(spec, config), env=environment_of(spec, config, hostname)
+            spec, config, labels, args=command_of(spec, config), env=environment_of(spec, config, hostname)
         ),
         "root": {"path": "rootfs", "readonly": spec.read_only},
         "hostname": hostname,
-        "mounts": list(_mounts(spec, own_network=own_network, home=home)),
-        "linux": _linux(record, own_network=own_network),
+        "mounts": list(_mounts(spec, own_network=own_network, home=home, shared=shared)),
+        "linux": _linux(record, own_network=own_network, shared=shared, labels=labels),
         "annotations": {"dev.berth.name": record.name},
     }
+    if spec.uts_mode == "host":
+        del oci["hostname"]
+    elif spec.domainname:
+        oci["domainname"] = spec.domainname
+    return oci
 
 
-def _mounts(spec: Spec, *, own_network: bool, home: str) -> tuple[dict[str, Any], ...]:
+def _mounts(spec: Spec, *, own_network: bool, home: str, shared: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
     files = tuple(mounts.Bind(source=f"{home}/bundle/{name}", target=f"/etc/{name}") for name in _FILES)
     tmpfs = tuple(
         mounts.Tmpfs(target=target, options=tuple(options.split(",")) if options else ())
@@ -91,8 +111,21 @@ def _mounts(spec: Spec, *, own_network: bool, home: str) -> tuple[dict[str, Any]
     )
     users = mounts.of_users((*files, *binds_of(spec)), tmpfs)
     mine = {str(entry["destination"]) for entry in users}
-    base = mounts.base(privileged=spec.privileged, own_network=own_network)
+    base = mounts.base(
+        privileged=spec.privileged,
+        own_network=own_network,
+        shm=_shm(spec, shared),
+    )
     return (*(entry for entry in base if entry["destination"] not in mine), *_last_of_each(users))
+
+
+def _shm(spec: Spec, shared: Mapping[str, int]) -> str | int | None:
+    """The size of /dev/shm, or where the one that is shared is, or None."""
+    if "ipc" in shared:
+        return f"/proc/{shared['ipc']}/root/dev/shm"
+    if spec.ipc_mode == "host":
+        return "/dev/shm"
+    return None if spec.ipc_mode == "none" else spec.shm_size or mounts.SHM
 
 
 def _last_of_each(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
@@ -104,24 +137,51 @@ def _pairs(spec: Spec) -> tuple[tuple[str, str], ...]:
     return tuple((text.partition(":")[0], text.partition(":")[2]) for text in spec.tmpfs)
 
 
-def _linux(record: Record, *, own_network: bool) -> dict[str, Any]:
+def _linux(record: Record, *, own_network: bool, shared: Mapping[str, int], labels: Labels) -> dict[str, Any]:
     spec = record.spec
-    kinds = ["pid", "mount", "ipc", "uts", "cgroup", *(["network"] if own_network else [])]
+    masked, read_only = masks.resolve(spec.security_opts, privileged=spec.privileged)
     linux: dict[str, Any] = {
-        "namespaces": [{"type": kind} for kind in kinds],
-        "maskedPaths": [] if spec.privileged else list(masks.MASKED),
-        "readonlyPaths": [] if spec.privileged else list(masks.READ_ONLY),
+        "namespaces": _namespaces(record, own_network=own_network, shared=shared),
+        "maskedPaths": list(masked),
+        "readonlyPaths": list(read_only),
         "resources": _resources(limits_of(spec)),
     }
-    if record.id_start is not None:
+    if record.id_start is not None and "user" not in shared:
         mapping = [{"containerID": 0, "hostID": record.id_start, "size": 65_536}]
-        linux["namespaces"].append({"type": "user"})
         linux["uidMappings"] = linux["gidMappings"] = mapping
+    sysctl = dict(spec.sysctls)
     if own_network:
         # What Docker sets too: ports below 1024 and ping need no capability in a network of one's own.
         last = 65_535 if record.id_start is not None else 2_147_483_647
-        linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {last}"}
+        sysctl = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {last}", **sysctl}
+    if sysctl:
+        linux["sysctl"] = sysctl
+    if spec.devices:
+        from .nodes import read
+
+        linux["devices"] = list(read(spec.devices))
+    if labels.files:
+        linux["mountLabel"] = labels.files
     return linux
+
+
+def _namespaces(record: Record, *, own_network: bool, shared: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Those that are made and those that are shared with a container; what is the host's is left out."""
+    spec = record.spec
+    hosts = {
+        "pid": spec.pid_mode == "host",
+        "mount": False,
+        "ipc": spec.ipc_mode == "host",
+        "uts": spec.uts_mode == "host",
+        "cgroup": spec.cgroupns_mode == "host",
+        "network": not own_network,
+        "user": record.id_start is None,
+    }
+    return [
+        {"type": kind, "path": f"/proc/{shared[kind]}/ns/{kind}"} if kind in shared else {"type": kind}
+        for kind, host in hosts.items()
+        if not host
+    ]
 
 
 def _resources(limits: Limits) -> dict[str, Any]:

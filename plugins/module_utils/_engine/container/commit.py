@@ -70,7 +70,7 @@ def paused(paths: Paths, record: Record) -> Scope:
 
     def freeze(undo: Undo) -> None:
         if record.state(paths).status == "running":
-            here, parent = hierarchy.mounted(), paths.cgroup
+            here, parent = hierarchy.mounted(), record.group(paths)
             undo.later(lambda: group.freeze(here, parent, record.id, frozen=False))
             group.freeze(here, parent, record.id, frozen=True)
 

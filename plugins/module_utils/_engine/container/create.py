@@ -17,7 +17,7 @@ from ..undo import Undo
 from . import record as records
 from .checking import check
 from .record import Record
-from .spec import Spec
+from .spec import Spec, shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _build(paths: Paths, spec: Spec, image: Image) -> tuple[Record, DirectoryLoc
     ident = new_id()
     try:
         with Staging(paths, f"container-{ident}") as staged, Undo() as undo:
-            start = None if spec.userns_mode == "host" else idranges.reserve(paths, ident)
+            start = _range_of(paths, spec, ident)
             if start is not None:
                 undo.later(lambda: idranges.release(paths, ident, start))
             for name in ("upper", "work", "logs", "bundle"):
@@ -79,6 +79,17 @@ def _build(paths: Paths, spec: Spec, image: Image) -> tuple[Record, DirectoryLoc
     except OSError as error:
         raise from_os(error, f"create container {spec.name}") from error
     return record, lock
+
+
+def _range_of(paths: Paths, spec: Spec, ident: str) -> int | None:
+    """The first host id of its user namespace."""
+    if spec.userns_mode == "host":
+        return None
+    if shares(spec):
+        from . import sharing
+
+        return sharing.range_for(paths, spec, ident)
+    return idranges.reserve(paths, ident)
 
 
 def _copy_root_attributes(layers: tuple[str, ...], upper: str) -> None:

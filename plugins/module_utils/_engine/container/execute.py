@@ -10,8 +10,9 @@ from ..cgroup import group, hierarchy
 from ..errors import Conflict, InvalidSpec
 from ..image.resolve import resolve
 from ..paths import Paths
+from ..runtime import bundle as bundles
 from ..runtime import joining
-from ..security import capabilities
+from ..security.labels import Labels
 from ..values import Value
 from . import record as records
 from .freezing import wait_until_awake
@@ -22,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from ..runtime.bundle import Bundle
 
 
 class ExecSpec(Value):
@@ -46,26 +49,38 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
     asked = record.spec.replace(tty=spec.tty, working_dir=spec.working_dir or record.spec.working_dir)
     environment = dict(pair.partition("=")[::2] for pair in environment_of(asked, config, hostname_of(record)))
     environment.update(spec.env)
-    held = capabilities.resolve(
-        record.spec.cap_add, record.spec.cap_drop, privileged=record.spec.privileged or spec.privileged
-    )
     user = spec.user if spec.user is not None else record.spec.user
     here = hierarchy.mounted()
-    directories = group.directories(here, paths.cgroup, record.id)
+    directories = group.directories(here, record.group(paths), record.id)
+    started = bundles.load(f"{paths.container(record.id)}/bundle", paths.container_run(record.id))
+    process = process_of(
+        asked,
+        config,
+        _labels_of(started),
+        args=spec.argv,
+        env=tuple(f"{key}={value}" for key, value in environment.items()),
+        privileged=spec.privileged,
+    )
     return joining.open_session(
         joining.Plan(
             pid=now.pid,
-            process=process_of(
-                asked, config, held, args=spec.argv, env=tuple(f"{key}={value}" for key, value in environment.items())
-            ),
+            process=process,
             user=user if user is not None else str(config.get("User") or ""),
             cgroups=directories,
             unified=group.birthplace(here, directories),
             id_start=record.id_start,
             terminal=spec.tty,
             size=spec.size,
+            groups=record.spec.groups,
+            program=started.filter(),
         )
     )
+
+
+def _labels_of(started: Bundle) -> Labels:
+    """What the container was confined by when it started, whatever is loaded by now."""
+    process = started.oci["process"]
+    return Labels(apparmor=process.get("apparmorProfile", ""), process=process.get("selinuxLabel", ""))
 
 
 def container_exec(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:

@@ -12,12 +12,12 @@ from .record import Record
 def wake(paths: Paths, record: Record) -> None:
     """Let a container go on that was left frozen by a command that was killed. The caller holds its lock: nobody else wants it still."""
     here = hierarchy.mounted()
-    if group.is_frozen(here, paths.cgroup, record.id):
-        group.freeze(here, paths.cgroup, record.id, frozen=False)
+    if group.is_frozen(here, record.group(paths), record.id):
+        group.freeze(here, record.group(paths), record.id, frozen=False)
 
 
 def wait_until_awake(paths: Paths, record: Record) -> None:
     """Return once the container goes on; costs one look when it does."""
-    if group.is_frozen(hierarchy.mounted(), paths.cgroup, record.id):
+    if group.is_frozen(hierarchy.mounted(), record.group(paths), record.id):
         with records.lock(paths, record):
             wake(paths, record)

@@ -12,7 +12,7 @@ from ..network.resolv import check_dns_servers, check_etc_hosts
 from ..security import capabilities
 from ..units import parse_cpus, parse_duration, parse_size
 from .reading import absolute, items, mapping, one_of, scalar, text, truth
-from .spec import Spec
+from .spec import Spec, shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ def _with_more(given: Mapping[str, Any], fields: dict[str, Any]) -> Spec:
 
 
 def _check(spec: Spec) -> None:
+    if shares(spec):
+        from . import sharing
+
+        sharing.check(spec)
     if spec.network_mode != "bridge" and spec.published_ports:
         raise InvalidSpec(f"published_ports need network_mode bridge, not {spec.network_mode}: leave one of them out")
     if spec.network_mode == "host" and spec.hostname:

@@ -40,6 +40,10 @@ class Record(Value):
     def name(self) -> str:
         return self.spec.name
 
+    def group(self, paths: Paths) -> str:
+        """The group that its own is made in, below each hierarchy."""
+        return self.spec.cgroup_parent or paths.cgroup
+
     def state(self, paths: Paths) -> State:
         """What the files and the kernel say now; an end that its supervisor is about to record is waited for."""
         home, run = paths.container(self.id), paths.container_run(self.id)

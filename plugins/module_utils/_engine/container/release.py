@@ -16,6 +16,7 @@ from ..security import idranges
 from ..storage.staging import remove_tree
 from . import record as records
 from .record import Record
+from .spec import shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
         from ..network import attach  # a third of the imports of a start, for nothing where there is no bridge
 
         attach.release(paths, record.id, ended=ended)
-    here, parent = hierarchy.mounted(), paths.cgroup
+    if shares(record.spec):
+        from . import sharing
+
+        sharing.give_back(paths, record)
+    here, parent = hierarchy.mounted(), record.group(paths)
     killed = group.was_oom_killed(here, parent, record.id)
     group.remove(group.directories(here, parent, record.id))
     return killed
@@ -52,6 +57,7 @@ def withdraw(paths: Paths, record: Record) -> str:
     except FileNotFoundError:
         return ""
     if record.id_start is not None:
+        idranges.unshare(paths, record.id_start, record.id)
         idranges.release(paths, record.id, record.id_start)
     return trash
 

@@ -88,6 +88,11 @@ class Spec(Value):
     )  # fmt: skip
 
 
+def shares(spec: Spec) -> bool:
+    """Whether it is in namespaces of another container, its network aside."""
+    return any(mode.startswith("container:") for mode in (spec.userns_mode, spec.pid_mode, spec.ipc_mode))
+
+
 def opinions(spec: Spec) -> dict[str, Any]:
     """What was asked for, as JSON values: the fields that are not what they would be if nobody had said anything."""
     return {name: value for name, value in spec.as_dict().items() if getattr(spec, name) != getattr(Spec, name, None)}

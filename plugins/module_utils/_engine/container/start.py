@@ -11,6 +11,7 @@ from ..paths import Paths
 from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
+from ..security import apparmor, labels
 from . import record as records
 from . import skeleton
 from .bundling import compile_bundle
@@ -19,6 +20,7 @@ from .keeper import connect, fork_supervisor
 from .processes import hostname_of
 from .record import Record
 from .release import claim, release, settled
+from .spec import shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +73,9 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
     try:
         image = resolve(paths, record.image_digest)
         other = _network_owner(paths, mode)
+        record, shared = _claim(paths, record)
         attachment = _reserve(paths, record) if mode.kind == modes.BRIDGE else None
-        directories = group.create(here, paths.cgroup, record.id, limits_of(record.spec))
+        directories = group.create(here, record.group(paths), record.id, limits_of(record.spec))
         _write_files(paths, record, mode, attachment, other)
         bundle = compile_bundle(
             paths,
@@ -80,6 +83,8 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
             image,
             skeleton=skeleton.ensure(paths),
             size=size,
+            shared=shared,
+            labels=_labels(record),
             cgroups=directories,
             unified=group.birthplace(here, directories),
             network={modes.HOST: "host", modes.CONTAINER: "shared"}.get(mode.kind, "own"),
@@ -95,6 +100,21 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
             raise from_os(error, f"start container {record.name}") from error
         raise
     return attachment
+
+
+def _claim(paths: Paths, record: Record) -> tuple[Record, dict[str, int]]:
+    """The record as it is from now on, and the processes whose namespaces it shares."""
+    if not shares(record.spec):
+        return record, {}
+    from . import sharing
+
+    return sharing.claim(paths, record)
+
+
+def _labels(record: Record) -> labels.Labels:
+    """What confines its processes besides the filter."""
+    spec = record.spec
+    return labels.resolve(spec.security_opts, record.id, privileged=spec.privileged, loadable=apparmor.load())
 
 
 def _use_the_time(paths: Paths, attachment: Attachment | None, meanwhile: Callable[[], object] | None) -> None:
