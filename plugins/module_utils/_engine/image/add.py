@@ -10,8 +10,7 @@ from .. import jsontext, mediatypes
 from ..digests import chain
 from ..errors import Conflict
 from ..locks import Lock
-from ..storage import collect, layers, layout, publish
-from ..storage.blobs import path_of
+from ..storage import collect, layers, layout, publish, stored
 from ..storage.staging import Staging
 from ..values import Value
 
@@ -71,7 +70,7 @@ def _check_lower(
     trees = {one for _unused, one in arrived}
     blobs = {layer.digest for layer, _unused in arrived if os.path.exists(f"{layer.home}/blob")}
     for digest, one in zip(addition.documents.layers, chains):
-        is_whole = digest in blobs or os.path.exists(path_of(paths, digest))
+        is_whole = digest in blobs or stored.has(paths, digest)
         if not (is_whole and (one in trees or os.path.isdir(layers.directory(paths, one)))):
             raise Conflict(f"a layer of {addition.name} was removed meanwhile with another image: try again")
 

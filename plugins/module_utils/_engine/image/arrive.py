@@ -7,15 +7,13 @@ import os
 
 from ..answer import Answer
 from ..digests import chain, sha256
-from ..errors import NotFound, Refused, from_os
+from ..errors import Damaged, Refused, from_os
 from ..mediatypes import DOCUMENT
 from ..plan import Plan, Step
 from ..progress import DONE, RUNNING, THERE, WAITING, Event, silent
-from ..storage import ingest, layers, layout, oci, platforms, workers
-from ..storage.blobs import path_of
+from ..storage import ingest, layers, layout, marks, oci, platforms, stored, workers
 from ..storage.limits import Limits
 from ..storage.staging import Staging
-from ..storage.stream import read_blocks
 from ..values import Value
 from . import facts
 from .add import Addition, add, remember, source_of
@@ -169,14 +167,11 @@ def _bring(
 
 
 def _missing(paths: Paths, arrival: Arrival, progress: Report, what: str) -> list[int]:
-    """The numbers of the layers that the store lacks as a blob or as a tree."""
-    wanted = []
-    for number, layer in enumerate(arrival.manifest.layers):
-        tree = layers.directory(paths, arrival.chains[number])
-        stored = _stored_size(paths, layer.digest)
-        if stored not in (-1, layer.size):
-            raise Refused(f"layer {layer.digest} has {stored} bytes, not {layer.size} as its manifest says")
-        is_there = os.path.isdir(tree) and stored >= 0
+    """The numbers of the layers that the store lacks as a blob or as a tree, or has damaged."""
+    wanted, marked = [], marks.read(paths)
+    for number, (layer, one) in enumerate(zip(arrival.manifest.layers, arrival.chains)):
+        has_tree = one not in marked.layers and os.path.isdir(f"{layers.directory(paths, one)}/diff")
+        is_there = has_tree and _has_blob(paths, layer, marked)
         if not is_there:
             wanted.append(number)
         state = THERE if is_there else WAITING
@@ -184,31 +179,27 @@ def _missing(paths: Paths, arrival: Arrival, progress: Report, what: str) -> lis
     return wanted
 
 
-def _stored_size(paths: Paths, digest: str) -> int:
-    """How long the store's blob is, -1 when it has none."""
-    try:
-        return os.stat(path_of(paths, digest)).st_size
-    except FileNotFoundError:
-        return -1
+def _has_blob(paths: Paths, layer: Descriptor, marked: marks.Marks) -> bool:
+    """Whether the store's blob may be relied upon; one of another length was cut, or the manifest lies, which fetching it shows."""
+    return layer.digest not in marked.blobs and stored.size(paths, layer.digest) == layer.size
 
 
 def _unpack(
     paths: Paths, place: Staging, arrival: Arrival, wanted: list[int], provider: Provider, limits: Limits,
     progress: Report, what: str,
 ) -> dict[int, ingest.Unpacked]:  # fmt: skip
-    parts = arrival.manifest.layers
+    parts, marked = arrival.manifest.layers, marks.read(paths)
 
     def task(number: int) -> workers.Task:
         layer, home = parts[number], f"{place.path}/{number}"
-        has_blob = os.path.isfile(path_of(paths, layer.digest))
-        arriving = ingest.Arriving(
-            digest=layer.digest, size=layer.size, diff_id=arrival.config.diff_ids[number], keep=not has_blob
-        )
+        arriving = ingest.Arriving(digest=layer.digest, size=layer.size, diff_id=arrival.config.diff_ids[number])
 
         def work(told: workers.Told) -> ingest.Unpacked:
+            own = _unpack_own(paths, arriving, f"{home}-own", limits, told) if _has_blob(paths, layer, marked) else None
+            if own:
+                return own
             os.mkdir(home, 0o700)
-            blocks = _own(paths, layer.digest) if has_blob else provider.blob(layer)
-            return ingest.ingest(arriving, blocks, home, limits, told)
+            return ingest.ingest(arriving, provider.blob(layer), home, limits, told)
 
         return workers.Task(name=f"unpack layer {layer.digest}", work=work)
 
@@ -221,15 +212,16 @@ def _unpack(
     return dict(zip(wanted, workers.run([task(number) for number in wanted], told)))
 
 
-def _own(paths: Paths, digest: str) -> Iterator[bytes]:
+def _unpack_own(
+    paths: Paths, arriving: ingest.Arriving, home: str, limits: Limits, told: workers.Told
+) -> ingest.Unpacked | None:
+    """From the blob that the store has; None when that is damaged, which is found here, or refused as that of the source will be."""
+    os.mkdir(home, 0o700)
     try:
-        descriptor = os.open(path_of(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise NotFound(f"blob {digest} was removed meanwhile: try again") from None
-    try:
-        yield from read_blocks(descriptor)
-    finally:
-        os.close(descriptor)
+        with stored.open_blob(paths, arriving.digest) as blob:
+            return ingest.ingest(arriving.replace(keep=False), blob.blocks(), home, limits, told)
+    except (Damaged, Refused):
+        return None
 
 
 def _settle(paths: Paths, arrival: Arrival, unpacked: dict[int, ingest.Unpacked]) -> None:

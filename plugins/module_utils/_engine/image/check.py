@@ -10,7 +10,7 @@ from ..digests import chain, is_digest, sha256
 from ..errors import EngineError
 from ..records import read_record
 from ..storage import check as checking
-from ..storage import collect, layers, layout, oci
+from ..storage import collect, derived, layers, layout, oci, stored
 from ..storage.blobs import path_of, read
 from ..values import Value
 
@@ -100,7 +100,7 @@ def look(paths: Paths) -> Survey:
 
 def _index_or_none(paths: Paths) -> list[Descriptor] | None:
     try:
-        return layout.read_index(paths)
+        return layout.read_index(paths, sealed=False)
     except EngineError:
         return None
 
@@ -156,7 +156,7 @@ class _Looker:
     def _look_at_index(self) -> list[Descriptor]:
         path = f"{self._paths.root}/index.json"
         try:
-            descriptors = layout.read_index(self._paths)
+            descriptors = layout.read_index(self._paths, sealed=False)
         except EngineError as error:
             self._add(INDEX, "index.json", str(error), path)
             return []
@@ -189,7 +189,7 @@ class _Looker:
         ident = manifest.config.digest
         if not self._blob(ident, digest):
             for layer in manifest.layers:
-                self._blob(layer.digest, digest)
+                self._layer_blob(layer.digest, digest)
             return
         try:
             diff_ids = oci.read_config(read(self._paths, ident), "the config").diff_ids
@@ -216,7 +216,7 @@ class _Looker:
             below.append(chain_id)
 
     def _look_at_layer(self, blob: str, diff_id: str, chain_id: str, lowers: tuple[str, ...], image: str) -> None:
-        home, path = layers.directory(self._paths, chain_id), path_of(self._paths, blob)
+        home, path = layers.directory(self._paths, chain_id), stored.place(self._paths, blob)
         key = (blob, chain_id)
         if key in self._done:
             for problem in [item for item in self.problems if item.name in key]:
@@ -226,7 +226,7 @@ class _Looker:
         self.layers += 1
         trees = tuple(f"{layers.directory(self._paths, item)}/diff" for item in lowers)
         there = tuple(item for item in trees if os.path.isdir(item))
-        found = checking.check_layer(path, blob, diff_id, home, there)
+        found = checking.check_layer(self._paths, blob, diff_id, home, there)
         if there != trees and os.path.isdir(f"{home}/diff"):
             # What a layer looks like hangs on those below: they come first, and a second look tells about this one.
             found = found.replace(tree="")
@@ -254,6 +254,14 @@ class _Looker:
             self._add(BLOB, digest, self._seen[digest], path, image)
         return not self._seen[digest]
 
+    def _layer_blob(self, digest: str, image: str) -> None:
+        path = stored.place(self._paths, digest)
+        if digest not in self._seen:
+            self.blobs += 1
+            self._seen[digest] = checking.check_blob(self._paths, digest)
+        if self._seen[digest]:
+            self._add(BLOB, digest, self._seen[digest], path, image)
+
     def _look_at_rest(self) -> None:
         """Blobs that no image has are leftovers, yet one whose content is another's is damaged all the same."""
         for name in sorted(os.listdir(self._paths.blobs)):
@@ -262,13 +270,16 @@ class _Looker:
                 self._add(BLOB, name, "its name is no digest", path)
             elif digest not in self._seen and checking.digest_of(path) not in (digest, "") and os.path.exists(path):
                 self._add(BLOB, digest, "its content has another digest", path)
+        for name in derived.names(self._paths):
+            if not is_digest(f"sha256:{name}"):
+                self._add(BLOB, name, "its name is no digest", f"{self._paths.root}/derived/{name}")
         for name in sorted(os.listdir(self._paths.layers)):
             if not is_digest(f"sha256:{name}"):
                 self._add(LAYER, name, "its name is no chain id", f"{self._paths.layers}/{name}")
 
     def _look_at_records(self) -> None:
         try:
-            known = {item["digest"] for item in layout.read_index(self._paths)}
+            known = {item["digest"] for item in layout.read_index(self._paths, sealed=False)}
         except EngineError:
             known = set()
         for ident in sorted(os.listdir(self._paths.containers)):

@@ -8,8 +8,7 @@ import os
 from .. import jsontext
 from ..errors import from_os
 from ..plan import Plan, Step
-from ..storage import collect, fingerprint, layers, layout
-from ..storage.blobs import path_of
+from ..storage import collect, fingerprint, layers, layout, stored
 from ..storage.staging import Staging
 from ..storage.upper import Changes
 from ..undo import Scope, Undo
@@ -120,7 +119,7 @@ def _layer(
         }
         if previous and kept["fingerprint"] and all(previous.get(key) == value for key, value in kept.items()):
             known = _Layer(digest=previous["layer"], size=previous["size"])
-            if not known.digest or os.path.exists(path_of(paths, known.digest)):
+            if not known.digest or stored.has(paths, known.digest):
                 return known, previous
         changes = Changes(descriptor, lowers=base.layers, ignore=ignore, newest=read_created(base.created))
         built = layers.from_entries(changes, staging=place, lowers=base.layers)

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
 from .. import mediatypes
 from ..answer import Answer
 from ..digests import hex_of, is_digest
-from ..errors import InvalidSpec, NotFound, Refused
+from ..errors import InvalidSpec, Refused
 from ..plan import Plan, Step
-from ..storage import blobs, bundle, documents, layout, oci
-from .resolve import find, missing
+from ..storage import blobs, bundle, documents, layout, oci, stored
+from .resolve import find, load, missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,18 +45,17 @@ def container_image_export(paths: Paths, params: dict[str, Any], *, check: bool)
         raise InvalidSpec(
             "omit: a docker-archive without some of its layers can't be loaded: use oci-archive or oci-dir"
         )
-    with layout.reading(paths):
+    with layout.reading(paths), contextlib.ExitStack() as held:
         found = find(paths, layout.read_index(paths), name)
         if found is None:
             raise missing(name)
-        return _export(paths, found, os.path.normpath(path), str(form), set(omit), params, check=check)
+        load(paths, found)  # what is damaged is not handed on
+        parts = _docker(paths, found, held) if form == "docker-archive" else _oci(paths, found, set(omit), held)
+        return _export(found, parts, os.path.normpath(path), str(form), params, check=check)
 
 
-def _export(
-    paths: Paths, found: Descriptor, path: str, form: str, omit: set[str], params: dict[str, Any], *, check: bool
-) -> Answer:
+def _export(found: Descriptor, parts: Parts, path: str, form: str, params: dict[str, Any], *, check: bool) -> Answer:
     is_directory = form == "oci-dir"
-    parts = _docker(paths, found) if form == "docker-archive" else _oci(paths, found, omit)
     known = is_directory and os.path.isfile(f"{path}/oci-layout") and os.path.isfile(f"{path}/index.json")
     bundle.check_place(path, directory=is_directory, force=bool(params.get("force")), is_known=known)
     same = os.path.lexists(path) and (bundle.same_directory if is_directory else bundle.same_tar)(parts, path)
@@ -78,7 +78,7 @@ def _manifest(paths: Paths, found: Descriptor) -> oci.Manifest:
     return manifest
 
 
-def _oci(paths: Paths, found: Descriptor, omit: set[str]) -> Parts:
+def _oci(paths: Paths, found: Descriptor, omit: set[str], held: contextlib.ExitStack) -> Parts:
     """An OCI image layout with this one image, under its name."""
     manifest = _manifest(paths, found)
     name = layout.name_of(found) or ""
@@ -91,13 +91,16 @@ def _oci(paths: Paths, found: Descriptor, omit: set[str]) -> Parts:
         "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
         "index.json": documents.pack({"schemaVersion": 2, "mediaType": mediatypes.INDEX, "manifests": [item]}),
     }
-    for digest in (found["digest"], manifest.config.digest, *(layer.digest for layer in manifest.layers)):
+    for digest in (found["digest"], manifest.config.digest):
         if digest not in omit:
-            parts[bundle.named(digest)] = _existing(paths, digest)
+            parts[bundle.named(digest)] = blobs.read(paths, digest)
+    for digest in {layer.digest: layer for layer in manifest.layers}:
+        if digest not in omit:
+            parts[bundle.named(digest)] = held.enter_context(stored.open_blob(paths, digest))
     return parts
 
 
-def _docker(paths: Paths, found: Descriptor) -> Parts:
+def _docker(paths: Paths, found: Descriptor, held: contextlib.ExitStack) -> Parts:
     """What `docker load` reads. The layers are the store's blobs: it reads them compressed as well."""
     manifest = _manifest(paths, found)
     name = layout.name_of(found)
@@ -105,18 +108,13 @@ def _docker(paths: Paths, found: Descriptor) -> Parts:
     layers = [f"{hex_of(layer.digest)}.tar" for layer in manifest.layers]
     listed = [{"Config": config, "RepoTags": [name] if name else [], "Layers": layers}]
     parts: Parts = {"manifest.json": json.dumps(listed, separators=(",", ":")).encode()}
-    parts[config] = _existing(paths, manifest.config.digest)
-    parts.update({place: _existing(paths, layer.digest) for place, layer in zip(layers, manifest.layers)})
+    parts[config] = blobs.read(paths, manifest.config.digest)
+    for place, layer in zip(layers, manifest.layers):
+        if place not in parts:
+            parts[place] = held.enter_context(stored.open_blob(paths, layer.digest))
     return parts
 
 
 def _has_host(name: str) -> bool:
     host, slash, _unused = name.partition("/")
     return bool(slash) and ("." in host or ":" in host or host == "localhost")
-
-
-def _existing(paths: Paths, digest: str) -> str:
-    path = blobs.path_of(paths, digest)
-    if not os.path.isfile(path):
-        raise NotFound(f"the store lacks blob {digest}: make or pull the image again")
-    return path

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 
 from ..digests import chain
-from ..storage import layers, layout
-from ..storage.blobs import path_of
+from ..errors import EngineError
+from ..storage import layers, layout, marks, stored
 from .resolve import read_document
 
 TYPE_CHECKING = False
@@ -69,14 +69,15 @@ def state_before(paths: Paths, name: str, there: Descriptor | None) -> dict[str,
 
 
 def is_intact(paths: Paths, descriptor: Descriptor) -> bool:
-    """Whether every part of the image is in its place; what is in the parts is not looked at."""
-    digest = descriptor["digest"]
-    if not os.path.isfile(path_of(paths, digest)):
+    """Whether every part of the image is in its place, its documents are what they were, and no check has found damage in it."""
+    try:
+        manifest = read_document(paths, descriptor["digest"])
+        document = read_document(paths, manifest["config"]["digest"])
+        blobs = [item["digest"] for item in manifest["layers"]]
+        chains = chain(tuple(document["rootfs"]["diff_ids"]))
+        marked = marks.read(paths)
+        return all(digest not in marked.blobs and stored.has(paths, digest) for digest in blobs) and all(
+            item not in marked.layers and os.path.isdir(f"{layers.directory(paths, item)}/diff") for item in chains
+        )
+    except (EngineError, KeyError, TypeError):
         return False
-    manifest = read_document(paths, digest)
-    if not os.path.isfile(path_of(paths, manifest["config"]["digest"])):
-        return False
-    diff_ids = tuple(read_document(paths, manifest["config"]["digest"])["rootfs"]["diff_ids"])
-    return all(os.path.isfile(path_of(paths, item["digest"])) for item in manifest["layers"]) and all(
-        os.path.isdir(f"{layers.directory(paths, item)}/diff") for item in chain(diff_ids)
-    )

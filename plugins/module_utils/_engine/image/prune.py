@@ -162,8 +162,8 @@ def _take_out(paths: Paths, pruning: Pruning, place: Staging) -> None:
 def _answer(paths: Paths, pruning: Pruning) -> Answer:
     lists = {
         "images": [_named(item) for item in pruning.images],
-        "layers": [f"sha256:{os.path.basename(path)}" for path in pruning.parts if path.startswith(f"{paths.layers}/")],
-        "blobs": [f"sha256:{os.path.basename(path)}" for path in pruning.parts if path.startswith(f"{paths.blobs}/")],
+        "layers": _digests(pruning.parts, paths.layers),
+        "blobs": _digests(pruning.parts, paths.blobs, f"{paths.root}/derived"),
         "staging": [os.path.basename(path) for path in pruning.staged],
         "damaged": [os.path.basename(path) for path in pruning.damaged],
     }
@@ -174,6 +174,10 @@ def _answer(paths: Paths, pruning: Pruning) -> Answer:
         result={**lists, "bytes_freed": pruning.size},
         warnings=pruning.warnings,
     )
+
+
+def _digests(parts: tuple[str, ...], *directories: str) -> list[str]:
+    return sorted({f"sha256:{os.path.basename(path)}" for path in parts if os.path.dirname(path) in directories})
 
 
 def _named(item: Descriptor) -> dict[str, str]:

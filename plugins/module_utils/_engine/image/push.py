@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import os
-
 from ..answer import Answer
 from ..errors import Damaged, InvalidSpec
 from ..plan import Plan, Step
 from ..progress import DONE, RUNNING, THERE, WAITING, Event, named, silent
 from ..registry import upload
 from ..registry.endpoint import split
-from ..registry.transport import PIECE
-from ..storage import layout, oci
-from ..storage.blobs import path_of, read
+from ..storage import layout, oci, stored
+from ..storage.blobs import read
 from ..values import Value
 from . import facts
 from .add import source_of
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from ..paths import Paths
     from ..progress import Report
     from ..registry.transport import Readable
+    from ..storage.stored import Stored
     from .reference import Reference
 
 
@@ -58,16 +56,16 @@ def container_image_push(paths: Paths, params: dict[str, Any], *, check: bool, p
     with layout.reading(paths):
         parcel = _parcel(paths, str(name))
         known = _known_places(paths, registries.client.name)
-        files = {blob.digest: _open(paths, blob.digest) for blob in parcel.blobs} if not check else {}
+        files = {blob.digest: stored.open_blob(paths, blob.digest) for blob in parcel.blobs} if not check else {}
     try:
         return _push(registries, source, target, parcel, known, files, progress, check=check)
     finally:
-        for descriptor in files.values():
-            os.close(descriptor)
+        for file in files.values():
+            file.close()
 
 
 def _push(
-    registries: Registries, source: Reference, target: Reference, parcel: Parcel, known: dict[str, str], files: dict[str, int],
+    registries: Registries, source: Reference, target: Reference, parcel: Parcel, known: dict[str, str], files: dict[str, Stored],
     progress: Report, *, check: bool,
 ) -> Answer:  # fmt: skip
     client, repository = registries.client, registries.repository
@@ -101,7 +99,7 @@ def _send(
     registries: Registries,
     blob: oci.Descriptor,
     elsewhere: str,
-    descriptor: int,
+    file: Stored,
     counts: dict[str, int],
     progress: Report,
 ) -> None:
@@ -118,10 +116,7 @@ def _send(
         return tell(THERE, blob.size)
 
     def open_from(offset: int) -> Readable:
-        # Another open file of the same inode: it has an offset of its own, and lasts however often it is asked for.
-        copy = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-        os.lseek(copy, offset, os.SEEK_SET)
-        return _Told(copy, lambda done: tell(RUNNING, done))
+        return _Told(file, offset, lambda done: tell(RUNNING, done))
 
     upload.put_blob(client, repository, blob.digest, blob.size, open_from)
     counts["sent"] += blob.size
@@ -129,22 +124,23 @@ def _send(
 
 
 class _Told:
-    """A file that tells how far it was read, and owns its descriptor."""
+    """A blob as a file that tells how far it was read. Sent from its beginning, it is verified on the way: Damaged at its end."""
 
-    def __init__(self, descriptor: int, told: Callable[[int], None]) -> None:
-        self._descriptor, self._told = descriptor, told
+    def __init__(self, file: Stored, offset: int, told: Callable[[int], None]) -> None:
+        self._blocks = file.blocks(offset) if offset else file.verified()
+        self._done, self._told = offset, told
 
     def read(self, most: int = -1) -> bytes:
         """As a file's; who sends asks for 16 KiB at a time and gets more."""
-        data = os.read(self._descriptor, max(most, PIECE))
-        self._told(os.lseek(self._descriptor, 0, os.SEEK_CUR))
+        del most
+        data = next(self._blocks, b"")
+        self._done += len(data)
+        self._told(self._done)
         return data
 
     def close(self) -> None:
         """Harmless twice."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        self._blocks.close()
 
 
 def _parcel(paths: Paths, name: str) -> Parcel:
@@ -152,7 +148,7 @@ def _parcel(paths: Paths, name: str) -> Parcel:
     if there is None:
         raise missing(name)
     if not facts.is_intact(paths, there):
-        raise Damaged(f"image {name} lacks a part in the store: pull or make it again before it is pushed")
+        raise Damaged(f"image {name} is damaged or lacks a part: pull or make it again before it is pushed")
     data = read(paths, there["digest"])
     manifest = oci.read_manifest(data, str(there.get("mediaType") or ""), f"manifest {there['digest']}")
     if isinstance(manifest, oci.Index):
@@ -178,10 +174,3 @@ def _places(item: dict[str, Any]) -> list[tuple[str, str]]:
     source, name = source_of(item), layout.name_of(item)
     named = [split(parse(name).repository)] if name else []
     return [*named, (str(source.get("registry") or ""), str(source.get("repository") or ""))]
-
-
-def _open(paths: Paths, digest: str) -> int:
-    try:
-        return os.open(path_of(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise Damaged(f"the store lacks blob {digest}: {error.strerror}: make the image again") from None

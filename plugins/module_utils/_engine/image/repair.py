@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
-import time
 
 from ..digests import chain
 from ..errors import EngineError, StorageFull, from_os
 from ..mediatypes import DOCUMENT
 from ..records import read_record, sync_directory
-from ..storage import layers, layout, oci
-from ..storage.blobs import path_of, read
+from ..storage import layers, layout, marks, oci, stored
+from ..storage.aside import set_aside as _set_aside
+from ..storage.blobs import read
 from ..storage.limits import UNBOUNDED
 from ..storage.staging import Staging
+from ..storage.stream import unpacked
 from .check import BLOB, IMAGE, INDEX, LAYER, LAYOUT, RECORD, whole
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ def _mend(paths: Paths, problem: Problem) -> tuple[bool, str]:
     if problem.kind == LAYOUT:
         with layout.changing(paths):
             _set_aside(paths, problem.path)
-            layout.write_index(paths, layout.read_index(paths))
+            layout.write_index(paths, layout.read_index(paths, sealed=False))
         return True, "it was written again"
     if problem.kind == INDEX:
         return _mend_index(paths, problem)
@@ -63,40 +64,26 @@ def _mend(paths: Paths, problem: Problem) -> tuple[bool, str]:
     return False, f"pull or make again: {', '.join(problem.images[:5])}"
 
 
-def _set_aside(paths: Paths, path: str) -> None:
-    """Move it into damaged/ below the root. The caller holds `layout.changing`. Fine when it is not there."""
-    if not os.path.lexists(path):
-        return
-    place = f"{paths.root}/damaged"
-    os.makedirs(place, mode=0o700, exist_ok=True)
-    os.rename(path, f"{place}/{os.path.basename(path)}-{time.time_ns():x}")
-    sync_directory(place)
-    sync_directory(os.path.dirname(path))
-
-
 def _unpack_again(paths: Paths, problem: Problem) -> bool:
     trees = tuple(f"{layers.directory(paths, item)}/diff" for item in problem.lowers)
     if not all(os.path.isdir(tree) for tree in trees):
         return False
     with Staging(paths, "repair") as place:
         try:
-            descriptor = os.open(path_of(paths, problem.blob), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            made = layers.from_tar(descriptor, problem.name, UNBOUNDED, staging=place, lowers=trees)
+            with stored.open_blob(paths, problem.blob) as blob:
+                blocks = unpacked(blob.blocks(), blob.size, UNBOUNDED, problem.name)
+                made = layers.from_blocks(blocks, problem.name, UNBOUNDED, staging=place, lowers=trees)
         except StorageFull:
             raise
         except EngineError:
             return False
-        finally:
-            os.close(descriptor)
         _sync(place)
         with layout.changing(paths):
             # Containers that run keep the trees they have mounted.
             _set_aside(paths, problem.path)
             os.rename(f"{made.home}/layer", problem.path)
             sync_directory(paths.layers)
+            marks.clear(paths, [problem.name], [])
     return True
 
 
@@ -109,7 +96,7 @@ def _sync(place: Staging) -> None:
 def _mend_index(paths: Paths, problem: Problem) -> tuple[bool, str]:
     with layout.changing(paths):
         try:
-            descriptors = layout.read_index(paths)
+            descriptors = layout.read_index(paths, sealed=False)
             there = os.path.exists(problem.path)
         except EngineError:
             there = False

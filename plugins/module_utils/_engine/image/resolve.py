@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a name to everything a start needs to know of an image: three small files are read, nothing is computed or changed."""
+"""From a name to everything a start needs to know of an image: three small files are read and verified, nothing is changed."""
 
 from __future__ import annotations
 
 import os
 
 from .. import jsontext
-from ..digests import hex_of, is_digest
-from ..errors import Damaged, NotFound
-from ..storage import layout
+from ..digests import hex_of, is_digest, sha256
+from ..errors import Damaged, EngineError, NotFound
+from ..mediatypes import DOCUMENT
+from ..storage import layout, marks
 from ..values import Value
 from .reference import Reference, parse, parse_id
 
@@ -87,16 +88,23 @@ def _digest_there(descriptor: Descriptor) -> str:
 def _find_by_id(paths: Paths, descriptors: list[Descriptor], digits: str) -> Descriptor | None:
     found: dict[str, Descriptor] = {}
     for item in descriptors:
-        ident = read_document(paths, item["digest"])["config"]["digest"]
-        if item["digest"][7:].startswith(digits) or ident[7:].startswith(digits):
+        if item["digest"][7:].startswith(digits) or _id_of(paths, item)[7:].startswith(digits):
             found.setdefault(item["digest"], item)
     if len(found) > 1:
         raise NotFound(f"{len(found)} images have an id that begins with {digits}: give more of it")
     return next(iter(found.values()), None)
 
 
+def _id_of(paths: Paths, descriptor: Descriptor) -> str:
+    """An image that is damaged has none, and is no reason not to find another."""
+    try:
+        return str(read_document(paths, descriptor["digest"])["config"]["digest"])
+    except (EngineError, KeyError, TypeError):
+        return ""
+
+
 def load(paths: Paths, descriptor: Descriptor) -> Image:
-    """The image that a descriptor of the index stands for. Damaged when the store lacks a part of it."""
+    """The image that a descriptor of the index stands for. Damaged when the store lacks a part of it, or knows one to be damaged."""
     digest = descriptor["digest"]
     manifest = read_document(paths, digest)
     try:
@@ -107,7 +115,7 @@ def load(paths: Paths, descriptor: Descriptor) -> Image:
             name=layout.name_of(descriptor) or "",
             digest=digest,
             id=ident,
-            layers=_stack(paths, chains_of(descriptor, diff_ids)),
+            layers=_stack(paths, layout.name_of(descriptor) or digest, chains_of(descriptor, diff_ids)),
             config=document.get("config") or {},
             created=document.get("created") or "",
         )
@@ -128,14 +136,20 @@ def chains_of(descriptor: Descriptor, diff_ids: tuple[str, ...]) -> tuple[str, .
     return chain(diff_ids)
 
 
-def _stack(paths: Paths, chains: tuple[str, ...]) -> tuple[str, ...]:
-    stack = []
+def _stack(paths: Paths, name: str, chains: tuple[str, ...]) -> tuple[str, ...]:
+    marked, stack = marks.read(paths).layers, []
+    remedy = f"run berth system check --repair, or get it again with berth pull {name}"
+    for chain in marked and chains:
+        if chain in marked:
+            raise Damaged(f"image {name}: layer {chain} is damaged ({marked[chain]}): {remedy}")
     for chain in reversed(chains):
         home = f"{paths.layers}/{hex_of(chain)}"
         try:
             parts = os.listdir(home)
         except FileNotFoundError:
-            raise Damaged(f"the store lacks layer {chain}: make the image again") from None
+            parts = []
+        if "diff" not in parts:
+            raise Damaged(f"image {name}: the store lacks layer {chain}: {remedy}")
         stack.append(f"{home}/diff")
         if "opaque" in parts:
             break
@@ -143,12 +157,16 @@ def _stack(paths: Paths, chains: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read_document(paths: Paths, digest: str) -> dict[str, Any]:
-    """A manifest or config that was checked when it was added. Damaged when it is missing or no JSON object."""
+    """A manifest or config that was checked when it was added. Damaged when it is missing or not what its digest says."""
     try:
         with open(f"{paths.blobs}/{hex_of(digest)}", "rb") as file:
-            document = jsontext.loads(file.read())
+            data = file.read(DOCUMENT + 1)
     except FileNotFoundError:
-        raise Damaged(f"the store lacks blob {digest}: make the image again") from None
+        raise Damaged(f"the store lacks blob {digest}: pull the image, or make it again") from None
+    if sha256(data) != digest:
+        raise Damaged(f"blob {digest} has another content than its digest says: pull the image, or make it again")
+    try:
+        document = jsontext.loads(data)
     except (ValueError, RecursionError):
         raise Damaged(f"blob {digest} is no JSON document: make the image again") from None
     if not isinstance(document, dict):

@@ -125,7 +125,7 @@ def path_of(paths: Paths, digest: str) -> str:
 
 
 def read(paths: Paths, digest: str) -> bytes:
-    """A small blob, a manifest or a config. Damaged when it is missing, too long or no regular file."""
+    """A small blob, a manifest or a config. Damaged when it is missing, no regular file, or not what its digest says."""
     try:
         descriptor = os.open(path_of(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -134,6 +134,8 @@ def read(paths: Paths, digest: str) -> bytes:
         data = file.read(DOCUMENT + 1)
     if len(data) > DOCUMENT:
         raise Damaged(f"blob {digest} is too long for a document")
+    if sha256(data) != digest:
+        raise Damaged(f"blob {digest} has another content than its digest says: pull the image, or make it again")
     return data
 
 

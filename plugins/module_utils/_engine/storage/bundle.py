@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from typing import Union
 
     from .entries import Piece
+    from .stored import Stored
 
-    # Bytes, or the path of the file whose bytes they are; under the name they get.
-    Part = Union[bytes, str]
+    # Bytes, or a blob of the store, held open; under the name they get.
+    Part = Union[bytes, Stored]
     Parts = dict[str, Part]
 
 _MARK = ".berth-export-"
@@ -194,16 +195,15 @@ def _placed(part: Part) -> Iterator[tuple[int, bytes]]:
 
 def part_size(part: Part) -> int:
     """Bytes."""
-    return len(part) if isinstance(part, bytes) else os.stat(part).st_size
+    return len(part) if isinstance(part, bytes) else part.size
 
 
 def _pieces(part: Part) -> Iterator[bytes]:
+    """Damaged at the end of a blob that is not what its digest says: the archive is not finished then."""
     if isinstance(part, bytes):
         yield part
-        return
-    with open(part, "rb") as file:
-        while piece := file.read(MIB):
-            yield piece
+    else:
+        yield from part.verified()
 
 
 def named(digest: str) -> str:

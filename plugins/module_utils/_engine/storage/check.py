@@ -7,10 +7,10 @@ import os
 import stat
 
 from ..digests import PREFIX
-from ..errors import EngineError, KernelError, MissingDependency
+from ..errors import Damaged, EngineError, KernelError, MissingDependency
 from ..kernel.files import open_beneath
 from ..values import Value
-from . import blobs
+from . import blobs, stored
 from .census import Census
 from .entries import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry, show
 from .limits import MIB, UNBOUNDED
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from hashlib import _Hash
 
+    from ..paths import Paths
+
     from .entries import Extents
+    from .stored import Stored
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TREE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,32 +55,41 @@ def digest_of(path: str) -> str:
         return ""
 
 
-def check_layer(blob: str, digest: str, diff_id: str, home: str, lowers: tuple[str, ...]) -> Found:
+def check_blob(paths: Paths, digest: str) -> str:
+    """What is wrong with the blob of a layer, whether it is a file or comes from its tree; "" for nothing."""
+    try:
+        with stored.open_blob(paths, digest) as blob:
+            found = blobs.digest_of(blob.blocks())
+    except Damaged as error:
+        return str(error)
+    except OSError as error:
+        return f"it can't be read: {error.strerror}"
+    return "" if found == digest else f"its content has the digest {found}"
+
+
+def check_layer(paths: Paths, digest: str, diff_id: str, home: str, lowers: tuple[str, ...]) -> Found:
     """Compare the blob with its digest and its diff id, and the tree below `home` with what the blob unpacks to over `lowers`."""
     try:
-        descriptor = os.open(blob, _READ)
-    except OSError as error:
-        return Found(blob=f"it can't be read: {error.strerror}")
-    try:
-        return _compare(descriptor, digest, diff_id, home, lowers)
+        with stored.open_blob(paths, digest) as blob:
+            return _compare(blob, diff_id, home, lowers)
     except MissingDependency as error:
         # A host without zstd says nothing against the blob.
-        is_sound = digest_of(blob) == digest
-        return Found(unread=str(error)) if is_sound else Found(blob="its content has another digest")
+        wrong = check_blob(paths, digest)
+        return Found(blob=wrong) if wrong else Found(unread=str(error))
+    except Damaged as error:
+        return Found(blob=str(error))
     except OSError as error:
         return Found(blob=f"it can't be read: {error.strerror}")
-    finally:
-        os.close(descriptor)
 
 
-def _compare(blob: int, digest: str, diff_id: str, home: str, lowers: tuple[str, ...]) -> Found:
+def _compare(blob: Stored, diff_id: str, home: str, lowers: tuple[str, ...]) -> Found:
     expected = _Expected(home)
     try:
-        wrong = expected.read(blob, digest, diff_id)
+        wrong = expected.read(blob, diff_id)
         if not wrong and expected.doubled:
-            os.lseek(blob, 0, os.SEEK_SET)
+            expected.close()
             expected = _Expected(home, expected.final())
-            wrong = expected.read(blob, digest, diff_id)
+            wrong = expected.read(blob, diff_id)
         if wrong:
             return Found(blob=wrong)
         return Found(tree=expected.compare(lowers))
@@ -121,14 +133,15 @@ class _Expected:
         """Member number -> a path that has it in the end; members that nothing has are left out."""
         return {node.number: path for path, node in self._nodes.items()}
 
-    def read(self, blob: int, digest: str, diff_id: str) -> str:
+    def read(self, blob: Stored, diff_id: str) -> str:
         """Read the blob to its end; what is wrong with it, "" for nothing."""
         import hashlib
 
         raw, plain = hashlib.sha256(), hashlib.sha256()
-        blocks = _hashed(read_blocks(blob), raw) if digest != diff_id else read_blocks(blob)
+        digest = blob.digest
+        blocks = _hashed(blob.blocks(), raw) if digest != diff_id else blob.blocks()
         try:
-            stream = Stream(unpacked(blocks, os.fstat(blob).st_size, UNBOUNDED, "it"), plain.update)
+            stream = Stream(unpacked(blocks, blob.size, UNBOUNDED, "it"), plain.update)
             census = Census(UNBOUNDED)
             for entry in read_tar(stream):
                 if census.admit(entry):

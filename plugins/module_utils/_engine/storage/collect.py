@@ -8,7 +8,7 @@ import os
 from ..digests import chain, hex_of
 from ..errors import Damaged, EngineError, NotFound
 from ..records import read_record
-from . import blobs, documents, layout
+from . import blobs, derived, documents, layout
 from .staging import Staging, has_dead, remove_dead
 from .times import mend
 
@@ -84,11 +84,12 @@ def collect(paths: Paths) -> int:
 def unmarked(paths: Paths, descriptors: list[Descriptor]) -> list[str]:
     """The paths of the blobs and layers that none of these images has. An EngineError when one of them can't be read."""
     blob_names, layer_names = _marked(paths, descriptors)
+    # The tree that a blob comes from may belong to an image that goes, while another has the same blob on another base.
+    layer_names |= derived.trees(paths, blob_names)
     return [
-        f"{directory}/{name}"
-        for directory, marked in ((paths.layers, layer_names), (paths.blobs, blob_names))
-        for name in sorted(os.listdir(directory))
-        if name not in marked
+        *(f"{paths.layers}/{name}" for name in sorted(os.listdir(paths.layers)) if name not in layer_names),
+        *(f"{paths.blobs}/{name}" for name in sorted(os.listdir(paths.blobs)) if name not in blob_names),
+        *(f"{paths.root}/derived/{name}" for name in derived.names(paths) if name not in blob_names),
     ]
 
 
@@ -117,5 +118,5 @@ def _marked(paths: Paths, descriptors: list[Descriptor]) -> tuple[set[str], set[
 def _remove_scratch(paths: Paths, place: Staging) -> None:
     """Temporary files of an index writer that died: with the lock held, nobody is writing one."""
     for name in os.listdir(paths.root):
-        if name.startswith(("index.json.", "oci-layout.")) and name.endswith(".tmp"):
+        if name.startswith(("index.json.", "oci-layout.", "damage.json.")) and name.endswith(".tmp"):
             os.rename(f"{paths.root}/{name}", f"{place.path}/{name}")

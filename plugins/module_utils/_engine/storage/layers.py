@@ -52,11 +52,20 @@ def from_tar(
     Without `staging` nothing is written, and the answer is the same; Refused for hostile input either way. `told` hears how
     many bytes of the archive were read.
     """
+    blocks = unpacked_blocks(descriptor, limits, name)
+    return from_blocks(
+        _followed(blocks, descriptor, told) if told else blocks, name, limits, staging=staging, lowers=lowers
+    )
+
+
+def from_blocks(
+    blocks: Iterator[bytes], name: str, limits: Limits, *, staging: Staging | None, lowers: tuple[str, ...] = ()
+) -> Layer:
+    """The same from the bytes of a tar that is not compressed any more."""
     build = Build(staging.path if staging else "", lowers)
     census = Census(limits)
     try:
-        blocks = unpacked_blocks(descriptor, limits, name)
-        stream = Stream(_followed(blocks, descriptor, told) if told else blocks, build.blob.write)
+        stream = Stream(blocks, build.blob.write)
         count = 0
         for entry in read_tar(stream):
             if census.admit(entry):

@@ -26,7 +26,9 @@ SOURCE = "dev.berth.source"
 ADDED = "dev.berth.added"
 CHAINS = "dev.berth.chains"
 SEAL = "dev.berth.seal"
-_OURS = b'{"annotations":{"dev.berth.seal":'
+_OURS = b'{"annotations":{"dev.berth.seal":"'
+_BEFORE = b'"},"manifests":'
+_AFTER = b',"mediaType":"%s","schemaVersion":2}' % mediatypes.INDEX.encode()
 _KEYS = {"schemaVersion", "mediaType", "manifests", "annotations", "artifactType", "subject"}
 
 _LOCK = "store"
@@ -42,14 +44,28 @@ def changing(paths: Paths) -> Lock:
     return Lock(paths.locks, _LOCK)
 
 
-def read_index(paths: Paths) -> list[Descriptor]:
-    """The manifests' descriptors, in order; none when there is no store yet. Damaged when it is no index."""
+def read_index(paths: Paths, *, sealed: bool = True) -> list[Descriptor]:
+    """The manifests' descriptors, in order; none when there is no store yet. Damaged when it is no index.
+
+    Damaged, too, when it is not as it was written, unless `sealed` is False: who repairs it wants to see it all the same.
+    """
     path = f"{paths.root}/index.json"
     try:
         with open(path, "rb") as file:
-            document = jsontext.loads(file.read())
+            data = file.read()
     except FileNotFoundError:
         return []
+    manifests = _manifests(path, data)
+    if sealed and not _is_as_written(data):
+        raise Damaged(
+            f"{path} is not what was written, a name or a digest in it may be wrong: run berth system check --repair"
+        )
+    return manifests
+
+
+def _manifests(path: str, data: bytes) -> list[Descriptor]:
+    try:
+        document = jsontext.loads(data)
     except (ValueError, RecursionError):
         raise Damaged(f"{path} is no JSON document: remove it, and make the images again") from None
     manifests = document.get("manifests") if isinstance(document, dict) else None
@@ -91,15 +107,22 @@ def write_index(paths: Paths, descriptors: list[Descriptor]) -> None:
 
 def is_sealed(paths: Paths) -> bool:
     """Whether the index is as `write_index` wrote it, or has no seal because another tool wrote it. Damaged when it is no index."""
-    manifests = read_index(paths)
+    path = f"{paths.root}/index.json"
     try:
-        with open(f"{paths.root}/index.json", "rb") as file:
+        with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
         return True
+    return bool(_manifests(path, data) is not None and _is_as_written(data))
+
+
+def _is_as_written(data: bytes) -> bool:
+    """Of an index. What `write_index` wrote is told by its first bytes, and its seal by those between that and its last."""
     if data.startswith(_OURS):
-        document = {"schemaVersion": 2, "mediaType": mediatypes.INDEX, "manifests": manifests}
-        return jsontext.dumps({**document, "annotations": {SEAL: _seal(manifests)}}).encode() == data
+        start = len(_OURS) + 8
+        inner = data[start + len(_BEFORE) : -len(_AFTER)]
+        frame = data[start : start + len(_BEFORE)], data[-len(_AFTER) :]
+        return frame == (_BEFORE, _AFTER) and data[len(_OURS) : start] == seal(inner).encode()
     document = jsontext.loads(data)
     annotations = document.get("annotations") or {}
     by_another = not annotations or SEAL in annotations or jsontext.dumps(document).encode() != data

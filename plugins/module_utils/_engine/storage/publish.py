@@ -8,7 +8,7 @@ import os
 from ..digests import hex_of, sha256
 from ..kernel.files import syncfs
 from ..records import sync_directory
-from . import layers
+from . import aside, derived, layers, marks
 from .blobs import path_of
 
 TYPE_CHECKING = False
@@ -27,19 +27,23 @@ def seal(place: Staging, documents: tuple[bytes, ...]) -> None:
 
 
 def move_in(paths: Paths, place: Staging, arrived: tuple[tuple[Layer, str], ...], documents: tuple[bytes, ...]) -> None:
-    """Rename what was sealed into blobs/ and layers/, each layer under its chain id; what is there already stays.
+    """Rename what was sealed into blobs/ and layers/, each layer under its chain id. Blobs replace those that are there: these were
+    verified just now. A tree that is there stays, because containers may have it mounted, unless it is known to be damaged.
 
     A layer without a blob in staging is one whose blob the store has. The caller holds `layout.changing`.
     """
+    marked = marks.read(paths)
     for digest in (sha256(data) for data in documents):
-        _move(f"{place.path}/{hex_of(digest)}", path_of(paths, digest))
+        os.rename(f"{place.path}/{hex_of(digest)}", path_of(paths, digest))
     for layer, chain in arrived:
-        _move(f"{layer.home}/blob", path_of(paths, layer.digest))
-        _move(f"{layer.home}/layer", layers.directory(paths, chain))
+        tree = layers.directory(paths, chain)
+        if os.path.lexists(f"{layer.home}/blob"):
+            os.rename(f"{layer.home}/blob", path_of(paths, layer.digest))
+            derived.forget(paths, layer.digest)
+        if os.path.lexists(tree) and (chain in marked.layers or not os.path.isdir(f"{tree}/diff")):
+            aside.set_aside(paths, tree)
+        if not os.path.lexists(tree):
+            os.rename(f"{layer.home}/layer", tree)
     sync_directory(paths.blobs)
     sync_directory(paths.layers)
-
-
-def _move(source: str, target: str) -> None:
-    if not os.path.lexists(target) and os.path.lexists(source):
-        os.rename(source, target)
+    marks.clear(paths, [chain for _layer, chain in arrived], [layer.digest for layer, _chain in arrived])

@@ -58,8 +58,10 @@ def units(paths: Paths) -> Units:
     found: Units = {}
     linked: dict[tuple[int, int], tuple[int, set[str]]] = {}
     extents = shares_extents(paths.root)
-    for kind, directory in (("layers", paths.layers), ("blobs", paths.blobs)):
-        for name in sorted(os.listdir(directory)):
+    # What stands for a blob counts as the blob.
+    places = ("layers", paths.layers), ("blobs", paths.blobs), ("blobs", f"{paths.root}/derived")
+    for kind, directory in places:
+        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
             part = f"{kind}/{name}"
             for status, place in inodes(f"{directory}/{name}"):
                 if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
