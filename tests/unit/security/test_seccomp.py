@@ -290,6 +290,7 @@ def test_dockers_form() -> None:
         ({"syscalls": [{**READ, "args": [{**ARGUMENT, "val": 1}]}]}, "'val' is not known"),
         ({"syscalls": [{**READ, "includes": {"cap": []}}]}, "'cap' is not known"),
         ({"syscalls": [{**READ, "includes": {"minKernel": "4"}}]}, "'4' is no kernel version"),
+        ({"syscalls": [{**READ, "action": "SCMP_ACT_NOTIFY"}], "listenerPath": "/s"}, "for bundles that berth oci runs"),
         ({"syscalls": [{**READ, "errno": "EVERY"}]}, "'EVERY' is no error's name"),
         ({"syscalls": [{**READ, "errno": "EPERM", "errnoRet": 2}]}, "'EPERM' is no error's name, or another's"),
     ],

@@ -7,7 +7,7 @@ from ..cgroup.limits import Limits
 from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
-from ..security import masks
+from ..security import masks, seccomp
 from ..security.labels import Labels
 from .checking import binds_of, limits_of
 from .processes import command_of, environment_of, hostname_of, process_of
@@ -50,6 +50,7 @@ def compile_bundle(
     oci = _config(record, image.config, own_network=network == "own", home=home, shared=shared, labels=labels)
     if spec.tty and size and all(size):
         oci["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
+    program = _filter(paths, spec, oci)
     return Bundle(
         ident=record.id,
         root=paths.root,
@@ -63,6 +64,8 @@ def compile_bundle(
         id_start=record.id_start,
         cgroups=cgroups,
         unified=unified,
+        seccomp=program.code.hex() if program else "",
+        seccomp_flags=program.flags if program else 0,
         network=network,
         network_of=network_of,
         names_dir=names_dir,
@@ -71,6 +74,16 @@ def compile_bundle(
         terminal=spec.tty,
         log=f"{home}/logs/container.log",
     )
+
+
+def _filter(paths: Paths, spec: Spec, oci: dict[str, Any]) -> seccomp.Program | None:
+    """Enter linux.seccomp for what the process may hold, and compile it."""
+    held = tuple(name[len("CAP_") :] for name in oci["process"]["capabilities"]["bounding"])
+    found = seccomp.resolve(spec.security_opts, held, privileged=spec.privileged)
+    if found is None:
+        return None
+    oci["linux"]["seccomp"] = found
+    return seccomp.compiled(f"{paths.run}/seccomp", found)
 
 
 def _config(

@@ -46,7 +46,9 @@ def read(path: str, held: tuple[str, ...], family: tuple[str, ...], release: str
         raise InvalidSpec(f"security_opts: seccomp profile {path} is no JSON: {error}") from error
     where = f"seccomp profile {path}: "
     made = from_document(document, held, family, release, where)
-    filters.parse(made, family, where)
+    parsed = filters.parse(made, family, where.removesuffix(": "))
+    if any(rule.action == filters.NOTIFY for rule in parsed.rules):
+        raise InvalidSpec(f"{where}SCMP_ACT_NOTIFY is for bundles that berth oci runs: take another action")
     return made
 
 
