@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.container.bundling import limits_of
+from ansible_collections.berth.containers.plugins.module_utils._engine.container.resources import resources_of
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.normalise import normalise
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.spec import (
     Spec,
@@ -118,8 +118,8 @@ def test_no_opinion_is_not_a_value() -> None:
     assert spec().command is None
     assert spec(command=[]).command == ()
     assert spec(entrypoint=[]).entrypoint == ()
-    assert limits_of(spec()).pids == 2048
-    assert limits_of(spec(pids_limit=-1)).pids is None
+    assert resources_of(spec())["pids"] == {"limit": 2048}
+    assert "pids" not in resources_of(spec(pids_limit=-1))
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from ..cgroup.limits import Limits
 from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
 from ..security import masks, seccomp
 from ..security.labels import Labels
-from .checking import binds_of, limits_of
+from .checking import binds_of
 from .processes import command_of, environment_of, hostname_of, process_of
 from .record import Record
+from .resources import resources_of
 from .spec import Spec
 
 TYPE_CHECKING = False
@@ -157,7 +157,7 @@ def _linux(record: Record, *, own_network: bool, shared: Mapping[str, int], labe
         "namespaces": _namespaces(record, own_network=own_network, shared=shared),
         "maskedPaths": list(masked),
         "readonlyPaths": list(read_only),
-        "resources": _resources(limits_of(spec)),
+        "resources": resources_of(spec),
     }
     if record.id_start is not None and "user" not in shared:
         mapping = [{"containerID": 0, "hostID": record.id_start, "size": 65_536}]
@@ -195,14 +195,3 @@ def _namespaces(record: Record, *, own_network: bool, shared: Mapping[str, int])
         for kind, host in hosts.items()
         if not host
     ]
-
-
-def _resources(limits: Limits) -> dict[str, Any]:
-    resources: dict[str, Any] = {}
-    if limits.memory is not None:
-        resources["memory"] = {"limit": limits.memory, "swap": limits.memory}
-    if limits.cpus is not None:
-        resources["cpu"] = {"quota": int(limits.cpus * 100_000), "period": 100_000}
-    if limits.pids is not None:
-        resources["pids"] = {"limit": limits.pids}
-    return resources

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 
 from ..answer import Answer
-from ..errors import EngineError, NotFound, from_os
+from ..errors import EngineError, InvalidSpec, NotFound, from_os
 from ..image.resolve import resolve
-from ..storage import extents, redundant, share
+from ..storage import derive, extents, redundant, share, stored
 from ..storage.disk import shares_extents
 from ..storage.staging import Staging
 from ..values import Value
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from .record import Record
 
 
+BLOBS = ("derive", "keep", "restore")
+
+
 class _Finding(Value):
     twins: tuple[share.Twin, ...]
     copies: tuple[tuple[Record, tuple[redundant.Copy, ...]], ...]
     pairs: tuple[extents.Pair, ...]
+    spares: tuple[derive.Spare, ...]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Files and bytes of each kind."""
@@ -34,6 +38,7 @@ class _Finding(Value):
             "linked": [twin.size for twin in self.twins],
             "dropped": [copy.size for _record, copies in self.copies for copy in copies],
             "reflinked": [pair.size for pair in self.pairs],
+            "derived": [spare.size for spare in self.spares],
         }
         return {kind: {"files": len(sizes), "bytes": sum(sizes)} for kind, sizes in kinds.items()}
 
@@ -42,33 +47,60 @@ def container_image_dedupe(paths: Paths, params: dict[str, Any], *, check: bool)
     """Link files that are equal at the same path of several layers; drop files of stopped containers that equal the image's.
 
     Layers below a running container only lend their files, and its own files are left alone. On btrfs and xfs, equal files of
-    layers and of all containers share their blocks, too. `containers` (default true) false: only layers. The result has files
-    and bytes `linked`, `dropped` and `reflinked`, and `bytes_freed`. Changes nothing that can be seen in any container.
+    layers and of all containers share their blocks, too. Uncompressed blobs that their trees give byte for byte go: whoever
+    reads one has it made. `containers` (default true) false: only layers. `blobs`: derive (default), keep, or restore, which only
+    makes files of such blobs again. The result has files and bytes `linked`, `dropped`, `reflinked`, `derived` (and `restored`),
+    and `bytes_freed`. Changes nothing that can be seen in any container.
     """
-    own = params.get("containers") is not False
+    own, wish = params.get("containers") is not False, params.get("blobs") or BLOBS[0]
+    if wish not in BLOBS:
+        raise InvalidSpec(f"blobs: {wish!a} is none of {', '.join(BLOBS)}")
     if not check:
         recover(paths)
-    finding = _look(paths, own=own)
+    try:
+        if wish == "restore":
+            return _restore(paths, check=check)
+        if check:
+            return _answer(_look(paths, None, own=own, deriving=wish == "derive"))
+        with Staging(paths, "dedupe") as place:
+            finding = _look(paths, place, own=own, deriving=wish == "derive")
+            _apply(paths, place, finding)
+        return _answer(finding)
+    except OSError as error:
+        raise from_os(error, f"share files below {paths.root}") from error
+
+
+def _answer(finding: _Finding) -> Answer:
     found = finding.counts()
-    if not check:
-        try:
-            _apply(paths, finding)
-        except OSError as error:
-            raise from_os(error, f"share files below {paths.root}") from error
     freed = sum(item["bytes"] for item in found.values())
     none = {kind: {"files": 0, "bytes": 0} for kind in found}
     return Answer(changed=found != none, before=found, after=none, result={**found, "bytes_freed": freed})
 
 
-def _apply(paths: Paths, finding: _Finding) -> None:
-    with Staging(paths, "dedupe") as place:
-        share.link(paths, place, finding.twins, lambda: _busy(paths))
-        for record, copies in finding.copies:
-            _drop(paths, place, record, list(copies))
+def _restore(paths: Paths, *, check: bool) -> Answer:
+    wanted = derive.away(paths)
+    sizes = [stored.size(paths, digest) for digest in wanted]
+    if not check and wanted:
+        with Staging(paths, "restore") as place:
+            for digest in wanted:
+                derive.restore(paths, place, digest)
+    nothing = _Finding(twins=(), copies=(), pairs=(), spares=()).counts()
+    count = {"files": len(wanted), "bytes": sum(sizes)}
+    return Answer(
+        changed=bool(wanted), before={"derived": wanted}, after={"derived": []},
+        result={**nothing, "restored": count, "bytes_freed": 0},
+    )  # fmt: skip
+
+
+def _apply(paths: Paths, place: Staging, finding: _Finding) -> None:
+    share.link(paths, place, finding.twins, lambda: _busy(paths))
+    for record, copies in finding.copies:
+        _drop(paths, place, record, list(copies))
+    derive.drop(paths, list(finding.spares))
     extents.share(finding.pairs)
 
 
-def _look(paths: Paths, *, own: bool) -> _Finding:
+def _look(paths: Paths, place: Staging | None, *, own: bool, deriving: bool) -> _Finding:
     busy = _busy(paths)
     twins = share.twins(paths, busy)
     copies = tuple((record, tuple(_copies(paths, record))) for record in records.every(paths)) if own else ()
@@ -80,7 +112,8 @@ def _look(paths: Paths, *, own: bool) -> _Finding:
             f"{paths.container(record.id)}/upper/{os.fsdecode(copy.path)}" for record, items in copies for copy in items
         }
         pairs = extents.pairs([paths.layers, *uppers], without=going)
-    return _Finding(twins=tuple(twins), copies=copies, pairs=tuple(pairs))
+    spares = derive.spares(paths, place) if deriving else []
+    return _Finding(twins=tuple(twins), copies=copies, pairs=tuple(pairs), spares=tuple(spares))
 
 
 def _busy(paths: Paths) -> frozenset[str]:

@@ -40,6 +40,9 @@ def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
 
         sharing.give_back(paths, record)
     here, parent = hierarchy.mounted(), record.group(paths)
+    if record.spec.pid_mode != "private":
+        # No process namespace of its own ends with its first process.
+        group.kill(here, parent, record.id)
     killed = group.was_oom_killed(here, parent, record.id)
     group.remove(group.directories(here, parent, record.id))
     return killed

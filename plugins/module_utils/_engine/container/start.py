@@ -15,11 +15,11 @@ from ..security import apparmor, labels
 from . import record as records
 from . import skeleton
 from .bundling import compile_bundle
-from .checking import limits_of
 from .keeper import connect, fork_supervisor
 from .processes import hostname_of
 from .record import Record
 from .release import claim, release, settled
+from .resources import resources_of
 from .spec import shares
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
         other = _network_owner(paths, mode)
         record, shared = _claim(paths, record)
         attachment = _reserve(paths, record) if mode.kind == modes.BRIDGE else None
-        directories = group.create(here, record.group(paths), record.id, limits_of(record.spec))
+        directories = group.create(here, record.group(paths), record.id, resources_of(record.spec))
         _write_files(paths, record, mode, attachment, other)
         bundle = compile_bundle(
             paths,
