@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
@@ -124,6 +126,8 @@ def _mounts(spec: Spec, *, own_network: bool, home: str, shared: Mapping[str, in
     )
     users = mounts.of_users((*files, *binds_of(spec)), tmpfs)
     mine = {str(entry["destination"]) for entry in users}
+    if spec.ipc_mode == "host" and not os.path.isdir("/dev/mqueue"):
+        mine.add("/dev/mqueue")  # a host that has not mounted its own has none to show
     base = mounts.base(
         privileged=spec.privileged,
         own_network=own_network,

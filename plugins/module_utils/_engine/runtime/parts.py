@@ -8,7 +8,7 @@ import os
 
 from ..errors import EngineError, InvalidSpec, KernelError, NotFound, Unsupported
 from ..kernel import mounts, process
-from . import devices, link
+from . import borrowing, devices, link
 from .ids import open_userns
 from .ids import read as read_ids
 
@@ -143,6 +143,8 @@ def open_all(
 
 def _open_source(mount: Mount) -> int:
     """NotFound when the source is missing: a bind never makes it."""
+    if borrowing.is_inside(mount.source):
+        return borrowing.open_inside(mount.source, recursive=mount.options.recursive)
     try:
         return mounts.open_tree(mount.source, recursive=mount.options.recursive)
     except KernelError as error:
