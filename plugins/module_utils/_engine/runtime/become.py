@@ -117,10 +117,14 @@ def own_pipes(streams: tuple[int, ...], owner: int | None) -> None:
     """Give the pipes among `streams` to `owner`: who opens /dev/stdout opens the pipe anew, and must be allowed to.
 
     In a user namespace this takes two steps: the host's root gives them to the container's, and that one to its user.
+    Others' pipes, which it may not give away, stay theirs.
     """
     for fd in streams:
         if owner and stat.S_ISFIFO(os.fstat(fd).st_mode):
-            os.fchown(fd, owner, owner)
+            try:
+                os.fchown(fd, owner, owner)
+            except PermissionError:
+                continue
 
 
 def _identity(entry: dict[str, Any], user: str | None, groups: tuple[str, ...]) -> users.Identity:

@@ -95,11 +95,6 @@ def _name(oci: dict[str, Any], spaces: Spaces) -> None:
         process.setdomainname(oci["domainname"])
 
 
-def given_targets(entries: list[dict[str, Any]]) -> list[str]:
-    """The destinations whose mounts come from the host's side as descriptors, in their order: /dev and the binds."""
-    return [entry["destination"] for entry in entries if entry["destination"] == "/dev" or entry["type"] == "bind"]
-
-
 def _raise_loopback() -> None:
     """Set IFF_UP on lo by SIOCSIFFLAGS (netdevice(7)): a network of one's own has at least itself."""
     with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:

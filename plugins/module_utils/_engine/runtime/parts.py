@@ -15,7 +15,6 @@ from .ids import read as read_ids
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from ..kernel.sockets import Socket
     from .devices import Node
@@ -237,21 +236,3 @@ def receive(end: Socket) -> tuple[int, dict[int, int], dict[str, int]]:
                 named[label] = fd
         more = fields["more"]
     return named.pop("root"), given, named
-
-
-def open_bind(entry: dict[str, Any], userns_fd: int) -> int:
-    """One bind of config.json's: what open_all is for."""
-    from .mountoptions import read
-
-    mount = read((entry,))[0]
-    return _prepare(mount, _open_source(mount), userns_fd, map_binds=userns_fd >= 0)
-
-
-def open_devices(options: list[str], owner: int) -> int:
-    """The engine's /dev: what open_all is for."""
-    from .ids import IdMap
-    from .mountoptions import read
-
-    mount = read(({"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": options},))[0]
-    ranges = ((0, owner, 65_536),) if owner else ()
-    return devices.open_directory(mount, devices.read(()), IdMap(uids=ranges, gids=ranges))

@@ -13,7 +13,6 @@ from ..kernel import files, mounts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
 
 class Root:
@@ -185,25 +184,3 @@ def cover_console(root: Root, slave: int) -> None:
         root.attach(console, "/dev/console")
     finally:
         os.close(console)
-
-
-def mount_all(root: Root, entries: list[dict[str, Any]], given: dict[str, int]) -> None:
-    """All but cgroups, with descriptors by destination: what mounting.mount_all is for."""
-    from . import mounting
-    from .mountoptions import read
-
-    listed = [mount for mount in read(entries) if mount.type not in ("cgroup", "cgroup2")]
-    mounting.mount_all(
-        root,
-        listed,
-        {number: os.dup(given[mount.target]) for number, mount in enumerate(listed) if mount.target in given},
-        own_cgroup=True,
-    )
-
-
-def mount_cgroups(root: Root, entry: dict[str, Any]) -> None:
-    """What cgroupfs.mount is for."""
-    from . import cgroupfs
-    from .mountoptions import read
-
-    cgroupfs.mount(root, read((entry,))[0], own=True)
