@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pathlib
+import re
 import tarfile
 
 from .conftest import Berth
@@ -65,3 +67,13 @@ def test_diff_and_commit(berth: Berth) -> None:
 def test_diff_of_a_container_that_did_nothing(berth: Berth) -> None:
     berth.start("--name", "idle", "base", "sleep", "100")
     assert berth.ok("diff", "idle") == ""
+
+
+def test_an_import_tells_of_itself(berth: Berth, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/big").write_bytes(os.urandom(3 << 20))
+    told = berth("import", str(tmp_path / "tree"), "told")
+    assert re.fullmatch(rb"told:latest: Complete 3\.\d+MB\n", told.stderr)
+    assert told.stdout.startswith(b"sha256:")
+    assert berth("import", "--quiet", "--force", str(tmp_path / "tree"), "quiet").stderr == b""
+    berth.ok("rmi", "told", "quiet")
