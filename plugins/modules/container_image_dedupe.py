@@ -14,6 +14,7 @@ author:
 description:
   - Makes equal files of several layers one, where their path, mode, owner, time and attributes are the same.
   - Takes files out of stopped containers that equal what their image has in the same place.
+  - Takes away the blobs of uncompressed layers that can be made, byte for byte, from the unpacked layer.
   - On btrfs and xfs, equal files of layers and containers share their blocks, wherever they are.
   - No image and no container looks different afterwards. Layers below a running container lend their files and keep them.
 options:
@@ -21,6 +22,17 @@ options:
     description: Whether containers' own files are looked at, too.
     type: bool
     default: true
+  blobs:
+    description:
+      - What is done with the blobs of layers, each of which is there as an unpacked layer, too.
+      - V(derive) takes those away that can be made from the unpacked layer, and was proved to be. They are made whenever one is
+        read. Only a tool that reads the store's directory itself misses them, and damage to such a layer can't be repaired on
+        this host.
+      - V(keep) leaves all of them.
+      - V(restore) makes those again that were taken away, and does nothing else.
+    type: str
+    choices: [derive, keep, restore]
+    default: derive
 extends_documentation_fragment:
   - berth.containers.attributes
   - berth.containers.attributes.engine
@@ -58,6 +70,16 @@ dropped:
   returned: success
   type: dict
   sample: {files: 0, bytes: 0}
+derived:
+  description: Blobs that went because they can be made from their unpacked layers.
+  returned: success
+  type: dict
+  sample: {files: 2, bytes: 4014080}
+restored:
+  description: Blobs that were made again.
+  returned: O(blobs=restore)
+  type: dict
+  sample: {files: 2, bytes: 4096000}
 reflinked:
   description: Files that share their blocks with another now.
   returned: success
@@ -75,6 +97,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "containers": {"type": "bool", "default": True},
+            "blobs": {"type": "str", "choices": ["derive", "keep", "restore"], "default": "derive"},
             **ENGINE,
         },
         supports_check_mode=True,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
     from ..paths import Paths
-
     from .entries import Extents
     from .stored import Stored
 

@@ -51,7 +51,8 @@ class _Copy:
 def twins(paths: Paths, busy: frozenset[str]) -> list[Twin]:
     """What could be one. Layers in `busy` lend their files but keep them: a running container looks at these inodes."""
     found = []
-    for key, copies in _alike(paths).items():
+    alike, present = _alike(paths)
+    for key, copies in alike.items():
         path = key[0]
         # The one that most share already, and one that must stay before one that may go.
         copies.sort(key=lambda copy: (-copy.links, copy.chain not in busy, copy.chain))
@@ -60,12 +61,16 @@ def twins(paths: Paths, busy: frozenset[str]) -> list[Twin]:
             if any(copy.inode == keeper.inode for keeper in keepers):
                 continue
             may_go = copy.links == 1 and copy.chain not in busy
-            able = [one for one in keepers if may_go and one.links < _MOST_LINKS]
+            # A layer that had the keeper's inode already, at another path, would come to have a hard link that it has not.
+            able = [
+                one for one in keepers if may_go and one.links < _MOST_LINKS and (copy.chain, one.inode) not in present
+            ]
             keeper = next((one for one in able if _equal(paths, path, one.chain, copy.chain)), None)
             if keeper is None:
                 keepers.append(copy)
                 continue
             keeper.links += 1
+            present.add((copy.chain, keeper.inode))
             found.append(
                 Twin(
                     path=path,
@@ -79,9 +84,13 @@ def twins(paths: Paths, busy: frozenset[str]) -> list[Twin]:
     return sorted(found, key=lambda twin: (twin.chain, twin.path))
 
 
-def _alike(paths: Paths) -> dict[Key, list[_Copy]]:
-    """Regular files by path, size, mode, owner and time; only those that several layers have."""
+def _alike(paths: Paths) -> tuple[dict[Key, list[_Copy]], set[tuple[str, int]]]:
+    """Regular files by path, size, mode, owner and time; only those that several layers have.
+
+    And in which layer there is which inode, of those that have several names.
+    """
     found: dict[Key, list[_Copy]] = {}
+    linked: set[tuple[str, int]] = set()
     for chain in sorted(os.listdir(paths.layers)):
         try:
             root = os.open(f"{paths.layers}/{chain}/diff", _DIRECTORY)
@@ -95,11 +104,13 @@ def _alike(paths: Paths) -> dict[Key, list[_Copy]]:
                         node.path, status.st_size, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns
                     )  # fmt: skip
                     found.setdefault(key, []).append(_Copy(chain, status))
+                    if status.st_nlink > 1:
+                        linked.add((chain, status.st_ino))
         except FileNotFoundError:
             continue  # the layer was removed meanwhile
         finally:
             os.close(root)
-    return {key: copies for key, copies in found.items() if len(copies) > 1}
+    return {key: copies for key, copies in found.items() if len(copies) > 1}, linked
 
 
 def _equal(paths: Paths, path: bytes, one: str, other: str) -> bool:

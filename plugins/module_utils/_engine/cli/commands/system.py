@@ -21,6 +21,7 @@ COMMAND = Command(
     "df tells what images and containers take on the disk. check looks whether every blob, layer and record is what it was, and\n"
     "ends with 76 if not. dedupe makes equal files of layers and of stopped containers one.",
     (
+        Option("--blobs", "dedupe: derive lets blobs go that their trees give (default), keep, or restore", "WHAT"),
         Option("--dry-run", "dedupe: only say how much there is"),
         Option("--format", "table or json", "FORMAT"),
         Option("--repair", "check: make damaged layers again from their blobs, and set aside what can't be"),
@@ -28,6 +29,11 @@ COMMAND = Command(
     least=1,
     most=1,
 )
+
+_KINDS = (
+    ("linked", "of layers"), ("dropped", "of stopped containers"), ("reflinked", "sharing blocks"),
+    ("derived", "that are blobs and come from their trees"), ("restored", "that are blobs again"),
+)  # fmt: skip
 
 
 def run(paths: Paths, given: Given) -> int:
@@ -97,12 +103,12 @@ def _dedupe(paths: Paths, given: Given, *, as_json: bool) -> int:
     from ...container.dedupe import container_image_dedupe
 
     dry = given.flag("dry-run")
-    found = container_image_dedupe(paths, {}, check=dry).result
+    found = container_image_dedupe(paths, {"blobs": given.text("blobs")}, check=dry).result
     if as_json:
         say.json_document(found)
         return 0
-    for kind, what in (("linked", "of layers"), ("dropped", "of stopped containers"), ("reflinked", "sharing blocks")):
-        if found[kind]["files"]:
+    for kind, what in _KINDS:
+        if found.get(kind, {}).get("files"):
             say.line(f"{found[kind]['files']} files {what}: {show_size(found[kind]['bytes'])}")
     say.line(f"{show_size(found['bytes_freed'])} {'would be freed' if dry else 'freed'}")
     return 0
