@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..paths import Paths
-    from .entries import Entry, Sink
+    from .entries import Entry, Piece, Sink
     from .staging import Staging
 
     Told = Callable[[int], object]
@@ -107,10 +107,10 @@ def from_entries(
         build.abandon()
 
 
-def _counted(write: Callable[[bytes], object], told: Told) -> Callable[[bytes], None]:
+def _counted(write: Callable[[Piece], object], told: Told) -> Callable[[Piece], None]:
     total = last = 0
 
-    def both(data: bytes) -> None:
+    def both(data: Piece) -> None:
         nonlocal total, last
         write(data)
         total += len(data)
