@@ -179,6 +179,106 @@ def test_every_damage_is_found(paths: Paths) -> None:
     assert missed == []
 
 
+def content(paths: Paths) -> dict[str, object]:
+    """What images and containers have, by name; not how the store keeps it."""
+    found: dict[str, object] = {}
+    for name in ("base", "child", "far"):
+        image = resolve(paths, name)
+        found[name] = (image.digest, image.config, [facts(tree) for tree in image.layers])
+    return found
+
+
+def served(paths: Paths, name: str, place: pathlib.Path) -> bytes:
+    """The image as it is handed on; b"" when it is refused."""
+    place.unlink(missing_ok=True)
+    try:
+        resolve(paths, name)
+        ask(paths, "container_image_export", name=name, path=str(place))
+    except EngineError:
+        assert not place.exists()
+        return b""
+    return place.read_bytes()
+
+
+def bring_back(paths: Paths, sources: dict[str, dict[str, str]]) -> None:
+    """Pull what is damaged again; what has no source, and the index, are for --repair."""
+    if any(item["kind"] in ("index", "layout") for item in ask(paths, "system_check").result["problems"]):
+        ask(paths, "system_check", repair=True)
+    for _unused in range(3):
+        for name, source in sources.items():
+            ask(paths, "container_image", name=name, **source)
+        if not ask(paths, "system_check").result["problems"]:
+            return
+
+
+@pytest.mark.parametrize("deduped", [False, True])
+def test_damage_is_not_served_and_a_pull_makes_it_whole(paths: Paths, tmp_path: pathlib.Path, deduped: bool) -> None:
+    layout, _blob = arrived(tmp_path / "layout")
+    sources = {"far": {"archive": str(layout), "platform": "linux/amd64"}}
+    ask(paths, "container_image", name="far", **sources["far"])
+    for name in ("base", "child"):
+        ask(paths, "container_image_export", name=name, path=str(tmp_path / f"{name}.tar"))
+        sources[name] = {"archive": str(tmp_path / f"{name}.tar")}
+        ask(paths, "container_image", name=name, **sources[name])
+    if deduped:
+        assert ask(paths, "container_image_dedupe").result["derived"]["files"] == 1
+    whole, kept = content(paths), tmp_path / "kept"
+    right = {name: served(paths, name, tmp_path / "out.tar") for name in sources}
+    dice = random.Random(SEED)
+    os.system(f"cp -a {paths.root} {kept}")
+    for number in range(ROUNDS // 5):
+        damage = Damage(paths, dice)
+        story = f"seed {SEED}, {number}: {damage.story}"
+        problems = ask(paths, "system_check").result["problems"]
+        assert problems, story
+        for name in sources:
+            given = served(paths, name, tmp_path / "out.tar")
+            assert given in (b"", right[name]), story
+            hit = any(name + ":latest" in item["images"] for item in problems)
+            assert not (hit and given), f"{story}: {problems}"
+        bring_back(paths, sources)
+        left = ask(paths, "system_check").result["problems"]
+        assert [item["kind"] for item in left if item["kind"] != "record"] == [], story
+        if not any(item["kind"] == "index" for item in problems):
+            assert content(paths) == whole, story
+        shutil.rmtree(paths.root)
+        os.system(f"cp -a {kept} {paths.root}")
+
+
+def test_a_mark_goes_when_the_damage_does(paths: Paths) -> None:
+    tree = pathlib.Path(resolve(paths, "child").layers[0])
+    when = (tree / "new/file").stat().st_mtime_ns
+    (tree / "new/file").write_bytes(b"wen" * 999)
+    assert ask(paths, "system_check", check=True).changed
+    assert resolve(paths, "child")
+    assert ask(paths, "system_check").changed
+    assert not ask(paths, "system_check").changed
+    with pytest.raises(Damaged, match="child:latest: layer sha256:.*berth pull child:latest"):
+        resolve(paths, "child")
+    assert resolve(paths, "base")
+    assert len(ask(paths, "container_image_info").result["images"]) == 2
+    (tree / "new/file").write_bytes(b"new" * 999)
+    os.utime(tree / "new/file", ns=(when, when))
+    assert ask(paths, "system_check").changed
+    assert resolve(paths, "child")
+    pathlib.Path(f"{paths.root}/damage.json").write_text("{")
+    with pytest.raises(Damaged, match="run berth system check"):
+        resolve(paths, "base")
+    assert ask(paths, "system_check").changed
+    assert resolve(paths, "base")
+
+
+def test_a_document_is_what_its_digest_says_whenever_it_is_read(paths: Paths) -> None:
+    image = resolve(paths, "base")
+    path = pathlib.Path(f"{paths.blobs}/{image.id[7:]}")
+    path.write_bytes(path.read_bytes().replace(b'"linux"', b'"Linux"'))
+    with pytest.raises(Damaged, match="another content than its digest says"):
+        resolve(paths, "base")
+    assert resolve(paths, "child")
+    found = ask(paths, "container_image_info")
+    assert ([item["name"] for item in found.result["images"]], len(found.warnings)) == (["child:latest"], 1)
+
+
 def test_a_layer_is_unpacked_again(paths: Paths) -> None:
     base, top = (os.path.dirname(path) for path in reversed(resolve(paths, "child").layers))
     before = facts(base + "/diff"), facts(top + "/diff")

@@ -7,10 +7,10 @@ import os
 
 from ..answer import Answer
 from ..digests import chain, is_digest, sha256
-from ..errors import EngineError
+from ..errors import Damaged, EngineError
 from ..records import read_record
 from ..storage import check as checking
-from ..storage import collect, derived, layers, layout, oci, stored
+from ..storage import collect, derived, layers, layout, marks, oci, stored
 from ..storage.blobs import path_of, read
 from ..values import Value
 
@@ -56,6 +56,7 @@ class Survey(Value):
 def system_check(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
     """Look at everything in the store; with `repair`, make damaged layers again from their blobs and set aside what can't be.
 
+    Without, what is damaged is marked, so that nothing is served from it until it is whole; with `check` nothing is written.
     The result: `problems` (kind, name, problem, images), `repaired` and `set_aside` (the same, and what brings it back), `ok`
     (nothing is damaged any more). Holds no lock while it reads. What is set aside is in damaged/ below the root.
     """
@@ -73,13 +74,36 @@ def system_check(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer
 
         repaired, aside = mend(paths, survey.problems)
         result.update(repaired=repaired, set_aside=aside, ok=not aside)
-    changed = repair and bool(described)
+    # After a repair, what was damaged is whole or away.
+    marked = _mark(paths, marks.NONE if repair else _marks(survey), check=check)
     return Answer(
-        changed=changed,
+        changed=marked or (repair and bool(described)),
         before={"problems": described},
-        after={"problems": [] if changed else described},
+        after={"problems": [] if repair else described},
         result=result,
         warnings=survey.unread,
+    )
+
+
+def _mark(paths: Paths, wanted: marks.Marks, *, check: bool) -> bool:
+    """Remember what is damaged, and forget what was; whether that is another thing than before."""
+    try:
+        if marks.read(paths) == wanted:
+            return False
+    except Damaged:
+        pass  # what was noted before is damaged itself, and replaced
+    if not check:
+        with layout.changing(paths):
+            marks.write(paths, wanted)
+    return True
+
+
+def _marks(survey: Survey) -> marks.Marks:
+    """What must not be served: damaged layers and blobs that are there. Documents are verified whenever they are read, too."""
+    there = [item for item in survey.problems if os.path.lexists(item.path)]
+    return marks.Marks(
+        layers={item.name: item.what for item in there if item.kind == LAYER and item.blob},
+        blobs={item.name: item.what for item in there if item.kind == BLOB},
     )
 
 

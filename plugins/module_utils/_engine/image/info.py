@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .. import mediatypes
 from ..answer import Answer
-from ..errors import InvalidSpec
+from ..errors import Damaged, InvalidSpec
 from ..storage import layout
 from ..storage.blobs import read
 from .facts import describe
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def container_image_info(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
     """`name`: one name or a list, None for all. The result's `images` lacks the names that are not there.
 
+    Damaged when one that is asked for by name can't be read; in the list of all it is left out, with a warning.
     With `documents` each has its media_type, manifest and config as they are stored, as texts.
     """
     names = params.get("name")
@@ -35,7 +36,16 @@ def container_image_info(paths: Paths, params: dict[str, Any], *, check: bool) -
             found = [find(paths, descriptors, name) for name in names]
             descriptors = [item for at, item in enumerate(found) if item is not None and item not in found[:at]]
         more = _documents if params.get("documents") else _nothing
-        return Answer(result={"images": [{**describe(paths, item), **more(paths, item)} for item in descriptors]})
+        images: list[dict[str, Any]] = []
+        warnings = []
+        for item in descriptors:
+            try:
+                images.append({**describe(paths, item), **more(paths, item)})
+            except Damaged as error:
+                if names is not None:
+                    raise
+                warnings.append(f"image {layout.name_of(item) or item['digest']} is damaged: {error}")
+        return Answer(result={"images": images}, warnings=tuple(warnings))
 
 
 def _nothing(paths: Paths, item: Descriptor) -> dict[str, Any]:

@@ -46,4 +46,5 @@ def move_in(paths: Paths, place: Staging, arrived: tuple[tuple[Layer, str], ...]
             os.rename(f"{layer.home}/layer", tree)
     sync_directory(paths.blobs)
     sync_directory(paths.layers)
-    marks.clear(paths, [chain for _layer, chain in arrived], [layer.digest for layer, _chain in arrived])
+    fresh = [layer.digest for layer, _chain in arrived] + [sha256(data) for data in documents]
+    marks.clear(paths, [chain for _layer, chain in arrived], fresh)

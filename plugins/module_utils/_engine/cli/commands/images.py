@@ -34,7 +34,10 @@ def run(paths: Paths, given: Given) -> int:
     form = given.text("format") or "table"
     if form not in ("table", "json"):
         raise UsageError(f"images: --format is table or json, not {form!a}")
-    found = container_image_info(paths, {"name": list(given.operands) or None}, check=True).result["images"]
+    answer = container_image_info(paths, {"name": list(given.operands) or None}, check=True)
+    found = answer.result["images"]
+    for warning in answer.warnings:
+        say.error(warning)
     whole = given.flag("no-trunc")
     if given.flag("quiet"):
         idents = dict.fromkeys(image["id"] for image in found)
