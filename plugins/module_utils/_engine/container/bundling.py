@@ -119,7 +119,8 @@ def _config(
 
 
 def _mounts(spec: Spec, *, own_network: bool, home: str, shared: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
-    files = tuple(mounts.Bind(source=f"{home}/bundle/{name}", target=f"/etc/{name}") for name in _FILES)
+    mapped = spec.userns_mode == "nomap"
+    files = tuple(mounts.Bind(source=f"{home}/bundle/{name}", target=f"/etc/{name}", mapped=mapped) for name in _FILES)
     tmpfs = tuple(
         mounts.Tmpfs(target=target, options=tuple(options.split(",")) if options else ())
         for target, options in _pairs(spec)

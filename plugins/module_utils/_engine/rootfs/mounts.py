@@ -13,11 +13,12 @@ SHM = 64 << 20
 
 
 class Bind(Value):
-    """A host file or directory seen in the container. Both paths are absolute."""
+    """A host file or directory seen in the container. Both paths are absolute. `mapped`: its ids are, whatever others' are."""
 
     source: str
     target: str
     read_only: bool = False
+    mapped: bool = False
 
 
 class Tmpfs(Value):
@@ -62,11 +63,14 @@ def base(
 def of_users(binds: tuple[Bind, ...], tmpfs: tuple[Tmpfs, ...]) -> tuple[dict[str, Any], ...]:
     """What the spec asks for, parents before children."""
     entries = [
-        _entry(bind.target, "bind", bind.source, ("rbind", "rnodev", *(("rro",) if bind.read_only else ()), "rprivate"))
-        for bind in binds
+        _entry(bind.target, "bind", bind.source, ("rbind", "rnodev", *_wishes(bind), "rprivate")) for bind in binds
     ]
     entries += [_entry(item.target, "tmpfs", "tmpfs", ("nosuid", "nodev", *item.options)) for item in tmpfs]
     return tuple(sorted(entries, key=lambda entry: str(entry["destination"]).count("/")))
+
+
+def _wishes(bind: Bind) -> tuple[str, ...]:
+    return (*(("rro",) if bind.read_only else ()), *(("idmap",) if bind.mapped else ()))
 
 
 def _entry(destination: str, kind: str, source: str, options: tuple[str, ...]) -> dict[str, Any]:
