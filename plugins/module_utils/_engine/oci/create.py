@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import Unsupported
+from ..errors import InvalidSpec, Unsupported
 from ..kernel import mounts, proc, process, signals
 from ..kernel.sockets import Socket
 from ..runtime import devices, foreign, foreign_hooks, ids, limits, link, mountoptions, parts, spaces, sysctls
@@ -36,6 +36,7 @@ class Wish(Value):
     pid_file: str = ""
     console_socket: str = ""
     preserve: int = 0
+    sockets: int = 0
     systemd: bool = False
     keyring: bool = True
 
@@ -63,12 +64,15 @@ def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
     places = spaces.open_spaces(config.linux)
     for name, value in (config.linux.get("sysctl") or {}).items():
         sysctls.check(name, value, places)
+        if name.replace("/", ".") == "kernel.hostname":
+            raise InvalidSpec("linux.sysctl: kernel.hostname is what hostname sets: write that")
     place = groups.place_of(config.linux.get("cgroupsPath") or "", wish.ident, systemd=wish.systemd)
     if "user" in places.new:
         ids.check_complete(ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ()))
     if "mount" not in places.kinds:
         raise Unsupported("linux.namespaces: without one of kind mount every mount would be the host's: add one")
     joined = frozenset(places.joined)
+    groups.check(config.linux.get("resources") or {})
     program = filters.compiled(config.linux.get("seccomp"))
     with Undo() as undo:
         home = Home(wish.root, wish.ident)
@@ -92,6 +96,7 @@ def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
             seccomp=program.code if program else b"",
             seccomp_flags=program.flags if program else 0,
             preserve=wish.preserve,
+            sockets=wish.sockets,
             listener=door,
             keyring=wish.keyring,
         )
@@ -224,16 +229,7 @@ def kill(pid: int, known: Known) -> None:
         os.waitpid(pid, 0)
     except ChildProcessError:
         return
-    for left in groups.processes(known.cgroups, known.unified):
-        if left != os.getpid():
-            _kill_one(left)
-
-
-def _kill_one(pid: int) -> None:
-    try:
-        os.kill(pid, signals.SIGKILL)
-    except ProcessLookupError:
-        return
+    groups.kill(known.place)
 
 
 def write_pid(path: str, pid: int) -> None:

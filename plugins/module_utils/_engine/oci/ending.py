@@ -50,7 +50,7 @@ def _signal(pid: int, started: int, number: int) -> None:
 
 
 def _signal_all(known: Known, number: int) -> None:
-    for pid in groups.processes(known.cgroups, known.unified):
+    for pid in groups.processes(known.place):
         _signal(pid, proc.start_time(pid), number)
     if number == signals.SIGKILL:
         _thaw(known)
@@ -63,16 +63,16 @@ def _thaw(known: Known) -> None:
 
 
 def end(known: Known) -> None:
-    """Kill everything that is in the container. Busy when a process hangs in the kernel."""
+    """Kill everything that is in the container. An error when a process hangs in the kernel."""
+    if known.pid:
+        _signal(known.pid, known.started, signals.SIGKILL)
+        groups.let_go(known.pid)
+    groups.kill(known.place)
     until = time.monotonic() + _PATIENCE
-    while True:
-        if known.pid:
-            _signal(known.pid, known.started, signals.SIGKILL)
-        _signal_all(known, signals.SIGKILL)
-        if not proc.is_alive(known.pid, known.started) and not groups.processes(known.cgroups, known.unified):
-            return
+    # It may have been put into another group.
+    while proc.is_alive(known.pid, known.started):
         if time.monotonic() > until:
-            raise Busy("a process of the container hangs in the kernel, and can't be killed")
+            raise Busy("the container's process hangs in the kernel, and can't be killed")
         time.sleep(0.002)
 
 

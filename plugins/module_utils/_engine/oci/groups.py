@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup import group, hierarchy
-from ..cgroup.limits import Limits
+from ..cgroup import devices, group, hierarchy, resources
 from ..errors import InvalidSpec, Unsupported
 
 TYPE_CHECKING = False
@@ -40,12 +39,30 @@ def missing_of(place: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def create(place: str, resources: dict[str, Any]) -> tuple[tuple[str, ...], str]:
-    """Make the group and set its limits: its directories, and the one that a process can be born in."""
+def create(place: str, asked: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Make the group and set its limits: its directories, and the one that a process can be born in.
+
+    Whatever the configuration forbids, the devices that every container has stay allowed.
+    """
     here = hierarchy.mounted()
-    parent, _unused, name = place.rpartition("/")
-    made = group.create(here, parent, name, _limits(resources))
+    wanted = {**asked, "devices": list(devices.for_bundle(asked.get("devices") or ()))}
+    made = group.create(here, *_halves(place), wanted)
     return made, group.birthplace(here, made)
+
+
+def check(asked: dict[str, Any]) -> None:
+    """Unsupported for a limit that this host can't hold, InvalidSpec for one that nobody could."""
+    resources.check(asked, hierarchy.mounted())
+
+
+def update(place: str, asked: dict[str, Any]) -> None:
+    """Change limits while the container runs."""
+    group.update(hierarchy.mounted(), *_halves(place), asked)
+
+
+def _halves(place: str) -> tuple[str, str]:
+    parent, _unused, name = place.rpartition("/")
+    return parent, name
 
 
 def remove(made: tuple[str, ...]) -> None:
@@ -59,35 +76,34 @@ def remove(made: tuple[str, ...]) -> None:
             continue  # gone with the others, or somebody else's
 
 
-def processes(cgroups: tuple[str, ...], unified: str) -> list[int]:
+def processes(place: str) -> tuple[int, ...]:
     """The pids in the group and in groups below it."""
-    found: set[int] = set()
-    for top in (unified,) if unified else cgroups[:1]:
-        for directory, _below, _files in os.walk(top):
-            try:
-                with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
-                    found.update(int(line) for line in file)
-            except OSError:
-                continue
-    return sorted(found)
+    return group.pids(hierarchy.mounted(), *_halves(place))
+
+
+def kill(place: str) -> None:
+    """End every process of the group, also of a frozen one, and wait until all are gone."""
+    group.kill(hierarchy.mounted(), *_halves(place))
 
 
 def freeze(place: str, *, frozen: bool) -> None:
     """Stop every process of the group, or let them go on."""
-    parent, _unused, name = place.rpartition("/")
-    group.freeze(hierarchy.mounted(), parent, name, frozen=frozen)
+    group.freeze(hierarchy.mounted(), *_halves(place), frozen=frozen)
 
 
 def is_frozen(place: str) -> bool:
     """Whether the group stands still."""
-    parent, _unused, name = place.rpartition("/")
-    return bool(place) and group.is_frozen(hierarchy.mounted(), parent, name)
+    return bool(place) and group.is_frozen(hierarchy.mounted(), *_halves(place))
 
 
-def _limits(resources: dict[str, Any]) -> Limits:
-    quota, period = ((resources.get("cpu") or {}).get(name) or 0 for name in ("quota", "period"))
-    return Limits(
-        memory=(resources.get("memory") or {}).get("limit") or None,
-        cpus=quota / (period or 100_000) if quota > 0 else None,
-        pids=(resources.get("pids") or {}).get("limit") or None,
-    )
+def let_go(pid: int) -> None:
+    """Let a process go on that somebody put into another group of version 1 and froze there: it could not die."""
+    here = hierarchy.mounted()
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+            paths = dict(line.rstrip("\n").split(":", 2)[1:] for line in file)
+    except OSError:
+        return
+    place = paths.get("freezer", "").strip("/")
+    if "freezer" in here.v1 and place and is_frozen(place):
+        freeze(place, frozen=False)

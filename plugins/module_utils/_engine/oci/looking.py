@@ -37,8 +37,7 @@ def everything(root: str) -> list[dict[str, Any]]:
 
 def processes(root: str, ident: str) -> list[int]:
     """The pids in the container."""
-    known = Home(root, ident).read()
-    return groups.processes(known.cgroups, known.unified)
+    return list(groups.processes(Home(root, ident).read().place))
 
 
 def pause(root: str, ident: str, *, frozen: bool) -> None:

@@ -13,11 +13,16 @@ from .store import Home, Known, state_of, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .config import Config
 
 
-def start(root: str, ident: str) -> None:
-    """Start a container that is created; Conflict for any other. It runs its program when this returns."""
+def start(root: str, ident: str, warn: Callable[[str], object]) -> None:
+    """Start a container that is created; Conflict for any other. It runs its program when this returns.
+
+    When a hook fails it is taken away; `warn` is told of hooks that fail at that.
+    """
     with Home(root, ident) as home:
         known = home.read()
         word = status(home, known)
@@ -27,10 +32,15 @@ def start(root: str, ident: str) -> None:
         config = configs.reread(home.config(), known.bundle, known.rootfs)
         if config.process is None:
             raise Conflict(f"container {ident} has no process in its configuration: there is nothing to start")
-        with door:
-            let_go(door, config, ident, known)
-        home.close_door()
-        poststart(config, ident, known)
+        try:
+            with door:
+                let_go(door, config, ident, known)
+            home.close_door()
+            poststart(config, ident, known)
+        except EngineError as error:
+            if is_of_hook(error):
+                ending.destroy(home, known, warn)
+            raise
 
 
 def let_go(end: Socket, config: Config, ident: str, known: Known) -> None:
@@ -42,9 +52,10 @@ def let_go(end: Socket, config: Config, ident: str, known: Known) -> None:
 
 
 def poststart(config: Config, ident: str, known: Known) -> None:
-    """Run the hooks that come after the start; the container is stopped when one fails (runtime.md, Lifecycle, step 9)."""
-    try:
-        foreign_hooks.run_all("poststart", config.hooks("poststart"), state_of(ident, known, "running"), known.bundle)
-    except EngineError:
-        ending.end(known)
-        raise
+    """Run the hooks that come after the start."""
+    foreign_hooks.run_all("poststart", config.hooks("poststart"), state_of(ident, known, "running"), known.bundle)
+
+
+def is_of_hook(error: EngineError) -> bool:
+    """Whether a hook failed: the container is destroyed then (runtime.md, Lifecycle, steps 7 and 9)."""
+    return str(error).startswith(("startContainer hook", "poststart hook"))

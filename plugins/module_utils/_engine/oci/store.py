@@ -174,8 +174,10 @@ class _Short:
 
 def check_ident(ident: str) -> None:
     """InvalidSpec for an id that is no file name of letters, digits and _+-. ."""
-    if not ident or not _ALLOWED.issuperset(ident) or ident in (".", "..") or len(ident) > 255:
-        raise InvalidSpec(f"{ident!a} is no container id: letters, digits and _+-. make one")
+    if not _ALLOWED.issuperset(ident):
+        raise InvalidSpec(f"invalid character in container ID {ident!a}: letters, digits and _+-. make one")
+    if not ident or ident.startswith(".") or len(ident) > 255:
+        raise InvalidSpec(f"invalid container ID {ident!a}: up to 255 characters, of which the first is no dot")
 
 
 def missing(ident: str) -> NotFound:

@@ -40,7 +40,8 @@ class Order(Value):
 
     `new` and `joined` are kinds of namespaces; a descriptor comes along for each that is joined, in that order. `offsets` are
     those of a new time namespace, as the kernel takes them. `cgroups` exist, `unified` is the one to be born in. `seccomp` is the
-    compiled filter. With `listener` another descriptor is a socket on which the command to start will be given.
+    compiled filter. `preserve` descriptors from 3 up are kept, the last `sockets` of them as
+    from systemd. With `listener` another descriptor is a socket on which the command to start will be given.
     """
 
     verb: str
@@ -57,6 +58,7 @@ class Order(Value):
     seccomp: bytes = b""
     seccomp_flags: int = 0
     preserve: int = 0
+    sockets: int = 0
     listener: bool = False
     keyring: bool = True
     no_pivot: bool = False

@@ -28,7 +28,7 @@ def run_all(kind: str, hooks: Sequence[dict[str, Any]], state: dict[str, Any], c
 def run(kind: str, hook: dict[str, Any], state: dict[str, Any], cwd: str) -> None:
     """Run one hook. EngineError with what it wrote when it ends with another status than 0, by a signal, or not in time.
 
-    Without "env" it has the environment of this process.
+    It starts in the directory `cwd` where it may. Without "env" it has the environment of this process.
     """
     read, write = os.pipe2(os.O_CLOEXEC)
     output, into = os.pipe2(os.O_CLOEXEC)
@@ -44,11 +44,11 @@ def run(kind: str, hook: dict[str, Any], state: dict[str, Any], cwd: str) -> Non
         os.close(output)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if said is None:
-        raise EngineError(f"{kind} hook {hook['path']} did not end within its timeout of {hook['timeout']} s")
+        raise EngineError(f"{kind} hook did not end within its timeout of {hook['timeout']} s: {hook['path']}")
     if code:
-        how = f"exit status {code}" if code > 0 else f"signal {-code}"
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
         text = f": {said.decode('utf-8', 'replace').strip()}" if said.strip() else ""
-        raise EngineError(f"{kind} hook {hook['path']} ended with {how}{text}")
+        raise EngineError(f"{kind} hook failed with {how}: {hook['path']}{text}")
 
 
 def _execute(hook: dict[str, Any], stdin: int, output: int, cwd: str) -> NoReturn:
@@ -56,7 +56,7 @@ def _execute(hook: dict[str, Any], stdin: int, output: int, cwd: str) -> NoRetur
         for number in signals.ignored():
             signals.signal(number, signals.SIG_DFL)
         signals.pthread_sigmask(signals.SIG_SETMASK, ())
-        os.chdir(cwd)
+        os.chdir(cwd if os.access(cwd, os.X_OK) else "/")
         for fd, number in ((stdin, 0), (output, 1), (output, 2)):
             os.dup2(fd, number)
         process.close_from(3, on_exec=True)

@@ -17,7 +17,7 @@ from .spaces import Spaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from .foreign import Order
 
@@ -91,7 +91,7 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     mounting.build(root, linux, listed, given, loose, spaces)
     _name(order, spaces)
     _run_hooks(order, door)
-    wanted = order.process or {}
+    wanted = _announced(order)
     _make_directory(root, str(wanted.get("cwd") or "/"))
     propagation = mountoptions.propagation_of(linux.get("rootfsPropagation") or "")
     enter(root, read_only=bool(oci["root"].get("readonly")), propagation=propagation)
@@ -129,6 +129,15 @@ def _open_place(order: Order) -> int:
         return -1
 
 
+def _announced(order: Order) -> dict[str, Any]:
+    """The process object; where sockets were passed on as systemd does, it is told so (sd_listen_fds(3))."""
+    wanted = order.process or {}
+    if not order.sockets:
+        return wanted
+    told = [f"LISTEN_FDS={order.sockets}", f"LISTEN_PID={os.getpid()}"]
+    return {**wanted, "env": [*(wanted.get("env") or ()), *told]}
+
+
 def _name(order: Order, spaces: Spaces) -> None:
     """Only a UTS namespace that is not the host's gets names."""
     if "uts" not in spaces.kinds:
@@ -151,7 +160,9 @@ def _run_hooks(order: Order, door: Door) -> None:
     if hooks.get("prestart") or hooks.get("createRuntime"):
         link.send(door.end, "built")
         link.receive(door.end, "hooked")
-    foreign_hooks.run_all("createContainer", hooks.get("createContainer") or (), _state(order, "creating"), "/")
+    foreign_hooks.run_all(
+        "createContainer", hooks.get("createContainer") or (), _state(order, "creating"), order.bundle
+    )
 
 
 def _state(order: Order, status: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ...oci.create import Wish
     from ...paths import Paths
     from ...runtime.nursery import Nursling
 
@@ -110,7 +111,7 @@ def _words(error: EngineError) -> str:
 
 def _log(given: Given, level: str, sentence: str) -> None:
     """To standard error, and to the log in the form that callers read."""
-    say.error(sentence)
+    say.error(sentence if level == "error" else f"{level}: {sentence}")
     path = given.text("log")
     if not path:
         return
@@ -134,15 +135,30 @@ def _root(given: Given) -> str:
     return given.text("root") or DEFAULT_ROOT
 
 
+def _sockets(first: int) -> int:
+    """How many sockets follow that were passed on as systemd does (sd_listen_fds(3)), as far as they are there."""
+    text = os.environ.get("LISTEN_FDS") or "0"
+    count = 0
+    while text.isascii() and text.isdigit() and count < int(text) < 1000 and _is_open(first + count):
+        count += 1
+    return count
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
 def _preserved(asked: Given) -> int:
     text = asked.text("preserve-fds") or "0"
     if not (text.isascii() and text.isdigit() and len(text) < 5):
         raise InvalidSpec(f"--preserve-fds: {text!a} is no number")
     for fd in range(3, 3 + int(text)):
-        try:
-            os.fstat(fd)
-        except OSError:
-            raise InvalidSpec(f"--preserve-fds: descriptor {fd} is not open") from None
+        if not _is_open(fd):
+            raise InvalidSpec(f"--preserve-fds: descriptor {fd} is not open")
     return int(text)
 
 
@@ -155,26 +171,28 @@ def _midwife() -> Nursling:
 
 def _create(given: Given, asked: Given) -> int:
     preserve = _preserved(asked)
+    sockets = _sockets(3 + preserve)
     midwife = _midwife()
     from ...oci import create
 
-    create.create(_wish(given, asked, preserve), midwife, door=True)
+    create.create(_wish(given, asked, preserve, sockets), midwife, door=True)
     return 0
 
 
-def _wish(given: Given, asked: Given, preserve: int):  # type: ignore[no-untyped-def]
-    from ...oci.create import Wish
+def _wish(given: Given, asked: Given, preserve: int, sockets: int) -> Wish:
+    from ...oci import create
 
     if asked.flag("no-pivot"):
         raise InvalidSpec("--no-pivot: without pivot_root(2) the old root stays reachable: leave it out")
-    return Wish(
+    return create.Wish(
         root=_root(given),
         ident=asked.operands[0],
         bundle=asked.text("bundle") or ".",
         config=asked.text("config") or "config.json",
         pid_file=asked.text("pid-file") or "",
         console_socket=asked.text("console-socket") or "",
-        preserve=preserve,
+        preserve=preserve + sockets,
+        sockets=sockets,
         systemd=given.flag("systemd-cgroup") or given.text("cgroup-manager") == "systemd",
         keyring=not asked.flag("no-new-keyring"),
     )
@@ -182,11 +200,12 @@ def _wish(given: Given, asked: Given, preserve: int):  # type: ignore[no-untyped
 
 def _run(given: Given, asked: Given) -> int:
     preserve = _preserved(asked)
+    sockets = _sockets(3 + preserve)
     midwife = _midwife()
     from ...oci import console, create, ending
     from ...oci.start import let_go, poststart
 
-    wish = _wish(given, asked, preserve)
+    wish = _wish(given, asked, preserve, sockets)
     detach = asked.flag("detach")
     made = create.create(wish, midwife, door=False)
     master = made.master
@@ -261,7 +280,7 @@ def _number(text: str) -> int:
 def _start(given: Given, asked: Given) -> int:
     from ...oci.start import start
 
-    start(_root(given), asked.operands[0])
+    start(_root(given), asked.operands[0], lambda text: _log(given, "warning", text))
     return 0
 
 
