@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One container's group in every hierarchy: made, limited, counted and removed. Joining is left to who starts processes."""
+"""One container's group in every hierarchy: made, limited, changed live, frozen, killed, removed. Joining is left to who starts.
+
+A group is named by `parent` and `name`, a path below every hierarchy's mount point: berth/ID, or the two halves of a
+foreign container's cgroupsPath (`parent` may be "" and may have slashes). Nothing here asks whose it is.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +11,62 @@ import errno
 import os
 import time
 
-from ..errors import EngineError, KernelError, Unsupported
-from . import limits as _limits
+from ..errors import EngineError, Unsupported
+from . import resources as _resources
+from . import restrict
 from .hierarchy import Hierarchy
-from .limits import Limits
+from .writing import Write, changes, perform, put
 
-CONTROLLERS = ("cpu", "memory", "pids")
-# Files that a kernel built without swap accounting does not have; the limit without them is still a limit.
-_OPTIONAL = ("memory.memsw.limit_in_bytes", "memory.swap.max")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What every group of ours has on version 2, so that its use is counted; others are handed down when they are asked for.
+_COUNTED = ("cpu", "io", "memory", "pids")
+_SIGKILL = 9
 
 
 def directories(hierarchy: Hierarchy, parent: str, name: str) -> tuple[str, ...]:
     """The group's directory in each hierarchy."""
-    return tuple(f"{point}/{parent}/{name}" for point in hierarchy.mount_points())
+    return tuple(f"{point}/{below(parent, name)}" for point in hierarchy.mount_points())
 
 
-def create(hierarchy: Hierarchy, parent: str, name: str, limits: Limits) -> tuple[str, ...]:
-    """Make the group everywhere and set its limits; returns its directories. Idempotent."""
+def below(parent: str, name: str) -> str:
+    """The group's path, without a slash in front."""
+    return f"{parent}/{name}".lstrip("/")
+
+
+def create(hierarchy: Hierarchy, parent: str, name: str, resources: dict[str, Any]) -> tuple[str, ...]:
+    """Make the group everywhere and set `resources` (`linux.resources` of config.json); returns its directories. Idempotent.
+
+    Controllers that this host lacks are passed over: `resources.check` tells before. Otherwise Unsupported, InvalidSpec
+    and Conflict as `writing.perform` has them; what was made by then is for the caller to remove.
+    """
     made = directories(hierarchy, parent, name)
-    _delegate(hierarchy, parent)
+    _delegate(hierarchy, parent, resources)
     for directory in made:
         os.makedirs(directory, exist_ok=True)
     if "cpuset" in hierarchy.v1:
-        _inherit_cpuset(hierarchy.v1["cpuset"], parent, name)
-    apply(hierarchy, parent, name, limits)
+        _fill_cpuset(hierarchy.v1["cpuset"], parent, name)
+    _apply(hierarchy, parent, name, {}, resources)
     return made
+
+
+def update(
+    hierarchy: Hierarchy, parent: str, name: str, resources: dict[str, Any], before: dict[str, Any] | None = None
+) -> None:
+    """Change the resources of a group whose processes run. What `before` says and `resources` does not is lifted.
+
+    Conflict for a memory limit below what is in use. When one value is refused, those before it have been written.
+    """
+    _check_memory(hierarchy, parent, name, resources)
+    _delegate(hierarchy, parent, resources)
+    _apply(hierarchy, parent, name, before or {}, resources)
 
 
 def shelter(hierarchy: Hierarchy, parent: str) -> tuple[str, ...]:
     """The groups in which supervisors live: a leaf beside the containers, without limits of its own. Idempotent."""
-    return create(hierarchy, parent, "supervisors", Limits())
+    return create(hierarchy, parent, "supervisors", {})
 
 
 def birthplace(hierarchy: Hierarchy, directories: tuple[str, ...]) -> str:
@@ -45,17 +75,6 @@ def birthplace(hierarchy: Hierarchy, directories: tuple[str, ...]) -> str:
     if not hierarchy.v2 or (major, minor) < (5, 7):
         return ""
     return next(path for path in directories if path.startswith(hierarchy.v2 + "/"))
-
-
-def apply(hierarchy: Hierarchy, parent: str, name: str, limits: Limits) -> None:
-    """Set the limits of a group that exists, also while it runs."""
-    for controller in CONTROLLERS:
-        v2 = controller not in hierarchy.v1
-        if v2 and controller not in hierarchy.v2_controllers:
-            continue
-        home = f"{hierarchy.v2 if v2 else hierarchy.v1[controller]}/{parent}/{name}"
-        for file, value in _limits.writes(limits, controller, v2=v2):
-            _write(f"{home}/{file}", value, optional=file in _OPTIONAL)
 
 
 def remove(directories: tuple[str, ...], *, patience: float = 2.0) -> None:
@@ -69,14 +88,14 @@ def remove(directories: tuple[str, ...], *, patience: float = 2.0) -> None:
 
 
 def freeze(hierarchy: Hierarchy, parent: str, name: str, *, frozen: bool, patience: float = 10.0) -> None:
-    """Stop every process of the group, or let them go on; returns when the kernel says that it is so."""
+    """Stop every process of the group, or let them go on; returns when the kernel says that it is so. Idempotent."""
     if "freezer" in hierarchy.v1:
-        home = f"{hierarchy.v1['freezer']}/{parent}/{name}"
-        _write(f"{home}/freezer.state", "FROZEN" if frozen else "THAWED", optional=False)
+        home = f"{hierarchy.v1['freezer']}/{below(parent, name)}"
+        put(f"{home}/freezer.state", "FROZEN" if frozen else "THAWED")
         _await(f"{home}/freezer.state", "FROZEN" if frozen else "THAWED", name, patience)
     elif hierarchy.v2:
-        home = f"{hierarchy.v2}/{parent}/{name}"
-        _write(f"{home}/cgroup.freeze", str(int(frozen)), optional=False)
+        home = f"{hierarchy.v2}/{below(parent, name)}"
+        put(f"{home}/cgroup.freeze", str(int(frozen)))
         _await(f"{home}/cgroup.events", f"frozen {int(frozen)}", name, patience)
     else:
         raise Unsupported("this kernel has no cgroup freezer: commit with pause: false, or stop the container first")
@@ -85,14 +104,55 @@ def freeze(hierarchy: Hierarchy, parent: str, name: str, *, frozen: bool, patien
 def is_frozen(hierarchy: Hierarchy, parent: str, name: str) -> bool:
     """Whether the group stands still, or is about to."""
     if "freezer" in hierarchy.v1:
-        path, moving = f"{hierarchy.v1['freezer']}/{parent}/{name}/freezer.state", "THAWED"
+        path, moving = f"{hierarchy.v1['freezer']}/{below(parent, name)}/freezer.state", "THAWED"
     else:
-        path, moving = f"{hierarchy.v2}/{parent}/{name}/cgroup.freeze", "0"
+        path, moving = f"{hierarchy.v2}/{below(parent, name)}/cgroup.freeze", "0"
     try:
         with open(path, encoding="ascii") as file:
             return file.read().strip() != moving
     except FileNotFoundError:
         return False
+
+
+def pids(hierarchy: Hierarchy, parent: str, name: str) -> tuple[int, ...]:
+    """Every process of the group and of those below it, as this process numbers them; () when there is no group."""
+    found: set[int] = set()
+    for top in directories(hierarchy, parent, name)[-1:]:
+        for directory, _below, _files in os.walk(top):
+            try:
+                with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
+                    found.update(map(int, file))
+            except OSError:
+                continue  # it was removed meanwhile, or holds threads only: their process is listed above
+    return tuple(sorted(found - {0}))
+
+
+def kill(hierarchy: Hierarchy, parent: str, name: str, *, patience: float = 10.0) -> None:
+    """SIGKILL every process of the group and of those below it, also of a frozen one, and wait until all are gone. Idempotent.
+
+    Nobody escapes by forking: cgroup.kill (Linux 5.14) is one step, and before it the group is asked again until it is empty.
+    """
+    end, at_once = time.monotonic() + patience, f"{hierarchy.v2}/{below(parent, name)}/cgroup.kill"
+    while left := pids(hierarchy, parent, name):
+        try:
+            if not hierarchy.v2:
+                raise FileNotFoundError
+            put(at_once, "1")
+        except FileNotFoundError:
+            for pid in left:
+                _kill_one(pid)
+        if is_frozen(hierarchy, parent, name):
+            freeze(hierarchy, parent, name, frozen=False, patience=patience)
+        if time.monotonic() > end:
+            raise EngineError(f"cgroup {name}: process {left[0]} does not end: it hangs in the kernel")
+        time.sleep(0.002)
+
+
+def _kill_one(pid: int) -> None:
+    try:
+        os.kill(pid, _SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def _await(path: str, line: str, name: str, patience: float) -> None:
@@ -109,52 +169,100 @@ def _await(path: str, line: str, name: str, patience: float) -> None:
 def was_oom_killed(hierarchy: Hierarchy, parent: str, name: str) -> bool:
     """Whether the kernel has killed a process of this group for lack of memory."""
     if "memory" in hierarchy.v1:
-        path, key = f"{hierarchy.v1['memory']}/{parent}/{name}/memory.oom_control", "oom_kill"
+        path = f"{hierarchy.v1['memory']}/{below(parent, name)}/memory.oom_control"
     else:
-        path, key = f"{hierarchy.v2}/{parent}/{name}/memory.events", "oom_kill"
+        path = f"{hierarchy.v2}/{below(parent, name)}/memory.events"
     try:
         with open(path, encoding="ascii") as file:
-            return any(line.split()[0] == key and line.split()[1] != "0" for line in file)
+            return any(line.split()[0] == "oom_kill" and line.split()[1] != "0" for line in file)
     except FileNotFoundError:
         return False
 
 
-def _delegate(hierarchy: Hierarchy, parent: str) -> None:
-    """On version 2 a group has a controller only when every group above hands it down."""
-    if not hierarchy.v2_controllers:
+def _apply(hierarchy: Hierarchy, parent: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    place = below(parent, name)
+    for old, new in _resources.CONTROLLERS:
+        point = _resources.place(hierarchy, old, new)
+        if point is None:
+            continue
+        v2 = old not in hierarchy.v1
+        was, wanted = (_resources.writes(item, new if v2 else old, v2=v2) for item in (before, after))
+        for write in changes(was, wanted):
+            if write.option == "cpu.realtimeRuntime":
+                _lend_realtime(point, parent, write)
+            perform(f"{point}/{place}", write)
+    if hierarchy.v2 and after.get("unified"):
+        for write in _resources.writes(after, "cgroup", v2=True):
+            perform(f"{hierarchy.v2}/{place}", write)
+    if after.get("devices") != before.get("devices"):
+        restrict.devices(hierarchy, place, after.get("devices") or (), fresh=not before)
+
+
+def _check_memory(hierarchy: Hierarchy, parent: str, name: str, resources: dict[str, Any]) -> None:
+    """On version 2 a limit below what is in use is taken, and somebody is killed for it: `checkBeforeUpdate` asks first."""
+    asked = resources.get("memory") or {}
+    limit = asked.get("limit")
+    if not asked.get("checkBeforeUpdate") or not limit or limit < 0 or "memory" not in hierarchy.v2_controllers:
         return
-    wanted = " ".join(f"+{name}" for name in CONTROLLERS if name in hierarchy.v2_controllers)
-    os.makedirs(f"{hierarchy.v2}/{parent}", exist_ok=True)
-    for directory in (hierarchy.v2, f"{hierarchy.v2}/{parent}"):
-        _write(f"{directory}/cgroup.subtree_control", wanted, optional=False)
+    with open(f"{hierarchy.v2}/{below(parent, name)}/memory.current", encoding="ascii") as file:
+        used = int(file.read())
+    if used > limit:
+        from ..errors import Conflict
+
+        raise Conflict(
+            f"memory.limit: the container uses {used} bytes, more than {limit}: give more, or end what uses it"
+        )
 
 
-def _inherit_cpuset(point: str, parent: str, name: str) -> None:
+def _delegate(hierarchy: Hierarchy, parent: str, resources: dict[str, Any]) -> None:
+    """On version 2 a group has a controller only when every group above hands it down."""
+    wanted = [
+        new
+        for old, new in _resources.CONTROLLERS
+        if new in hierarchy.v2_controllers
+        and old not in hierarchy.v1
+        and (new in _COUNTED or _resources.writes(resources, new, v2=True))
+    ]
+    if not wanted:
+        return
+    above = hierarchy.v2
+    for part in ("", *filter(None, parent.split("/"))):
+        above = f"{above}/{part}" if part else above
+        os.makedirs(above, exist_ok=True)
+        _hand_down(above, wanted)
+
+
+def _hand_down(directory: str, wanted: list[str]) -> None:
+    path = f"{directory}/cgroup.subtree_control"
+    with open(path, encoding="ascii") as file:
+        there = file.read().split()
+    missing = [name for name in wanted if name not in there and f"+{name}" not in there]
+    if missing:
+        put(path, " ".join(f"+{name}" for name in missing))
+
+
+def _fill_cpuset(point: str, parent: str, name: str) -> None:
     """A new version 1 cpuset is empty and takes no process until it has CPUs and memory nodes (cpuset(7))."""
-    above = point
-    for directory in (f"{point}/{parent}", f"{point}/{parent}/{name}"):
+    above = directory = point
+    for part in below(parent, name).split("/"):
+        directory = f"{directory}/{part}"
         for file in ("cpuset.cpus", "cpuset.mems"):
             with open(f"{directory}/{file}", encoding="ascii") as current:
                 if current.read().strip():
                     continue
             with open(f"{above}/{file}", encoding="ascii") as source:
-                _write(f"{directory}/{file}", source.read().strip(), optional=False)
+                put(f"{directory}/{file}", source.read().strip())
         above = directory
 
 
-def _write(path: str, value: str, *, optional: bool) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        if optional:
-            return
-        raise
-    try:
-        os.write(descriptor, value.encode())
-    except OSError as error:
-        raise KernelError("write", f"{value} to {path}", error.errno or 0) from error
-    finally:
-        os.close(descriptor)
+def _lend_realtime(point: str, parent: str, write: Write) -> None:
+    """A group may have no more real-time than the one above it, and new ones have none (sched-rt-group.rst)."""
+    directory, wanted = point, int(write.tries[0][1])
+    for part in filter(None, parent.split("/")):
+        directory = f"{directory}/{part}"
+        with open(f"{directory}/cpu.rt_runtime_us", encoding="ascii") as file:
+            if int(file.read()) < wanted:
+                perform(directory, write)
 
 
 def _remove_tree(directory: str) -> bool:

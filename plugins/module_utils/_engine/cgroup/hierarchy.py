@@ -9,8 +9,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The controllers a container of ours takes part in; the rest of a version 1 host is left alone.
-WANTED = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "name=systemd")
+# The hierarchies of version 1 that a container takes part in. In one that it did not it would see the host's groups.
+WANTED = (
+    "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio",
+    "perf_event", "rdma", "misc", "name=systemd",
+)  # fmt: skip
 
 
 class Hierarchy(Value):
