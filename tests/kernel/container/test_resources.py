@@ -72,7 +72,7 @@ def test_resources_change_live(house: House) -> None:
 def test_what_the_kernel_refuses_is_in_neither_place(house: House) -> None:
     made = house.up(memory="64M")
     before = files_of(made, house.paths.cgroup)
-    with pytest.raises(EngineError, match="cpuset_cpus|cpu.cpus"):
+    with pytest.raises(EngineError, match=r"^cpuset_cpus: "):
         house.ask("container", name=made["name"], image="base", command=WAIT, network_mode="none", stop_timeout=0,
                   memory="80M", cpuset_cpus="8000")  # fmt: skip
     assert house.info(made["name"])["spec"] == made["spec"]

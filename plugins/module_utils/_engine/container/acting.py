@@ -13,7 +13,7 @@ from .create import create_held
 from .record import Record
 from .recover import forget, replacement
 from .remove import remove
-from .resources import resources_of
+from .resources import in_words_of, resources_of
 from .spec import Spec
 from .start import start
 from .stop import stop
@@ -33,10 +33,10 @@ def _hold(paths: Paths, record: Record, current: Record) -> None:
     before, after = resources_of(record.spec), resources_of(current.spec)
     try:
         group.update(here, parent, record.id, after, before)
-    except EngineError:
+    except EngineError as error:
         with contextlib.suppress(EngineError):
             group.update(here, parent, record.id, before, after)
-        raise
+        raise in_words_of(current.spec, error) from error
 
 
 def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:

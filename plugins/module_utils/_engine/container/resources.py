@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..cgroup import devices, resources
-from ..errors import InvalidSpec, NotFound
+from ..errors import EngineError, InvalidSpec, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +70,18 @@ def check(spec: Spec, hierarchy: Hierarchy) -> None:
     if spec.pids_limit is None:
         # Nobody asked for it, so a kernel that can't is no reason to refuse.
         del asked["pids"]
-    names = {**_OPTIONS, "cpu.quota": "cpus", "cpu.period": "cpus", "cpu.max": "cpus"} if spec.cpus else _OPTIONS
-    resources.check(asked, hierarchy, names)
+    resources.check(asked, hierarchy, _names(spec))
+
+
+def in_words_of(spec: Spec, error: EngineError) -> EngineError:
+    """The kernel's refusal of a value, told of the option instead of the property."""
+    word, _unused, rest = str(error).partition(": ")
+    option = _names(spec).get(word)
+    return type(error)(f"{option}: {rest}") if option and rest else error
+
+
+def _names(spec: Spec) -> dict[str, str]:
+    return {**_OPTIONS, "cpu.quota": "cpus", "cpu.period": "cpus", "cpu.max": "cpus"} if spec.cpus else _OPTIONS
 
 
 def _memory(spec: Spec) -> dict[str, Any]:

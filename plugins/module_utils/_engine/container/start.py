@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..cgroup import group, hierarchy
-from ..errors import Conflict, NotFound, from_os
+from ..errors import Conflict, EngineError, NotFound, from_os
 from ..image.resolve import resolve
 from ..network import modes, resolv
 from ..paths import Paths
@@ -19,7 +19,7 @@ from .keeper import connect, fork_supervisor
 from .processes import hostname_of
 from .record import Record
 from .release import claim, release, settled
-from .resources import resources_of
+from .resources import in_words_of, resources_of
 from .spec import shares
 
 TYPE_CHECKING = False
@@ -98,6 +98,8 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
         state.forget(paths.container_run(record.id))
         if isinstance(error, OSError):
             raise from_os(error, f"start container {record.name}") from error
+        if isinstance(error, EngineError):
+            raise in_words_of(record.spec, error) from error
         raise
     return attachment
 
