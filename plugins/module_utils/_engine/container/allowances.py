@@ -24,7 +24,9 @@ def check(spec: Spec) -> None:
         name, _unused, pair = item.partition("=")
         hard, ceiling = int(pair.rpartition(":")[2]), resource.getrlimit(_number(name))[1]
         if ceiling != resource.RLIM_INFINITY and (hard == -1 or hard > ceiling):
-            raise InvalidSpec(f"ulimits: {name}: {hard} is above {ceiling}, which is all this host allows: ask for less")
+            raise InvalidSpec(
+                f"ulimits: {name}: {hard} is above {ceiling}, which is all this host allows: ask for less"
+            )
     if spec.oom_score_adj is not None:
         with open("/proc/self/oom_score_adj", encoding="ascii") as file:
             ours = int(file.read())
