@@ -177,6 +177,9 @@ def _converge(
             plan = _plan(paths, reference.name, there, made, place)
             if not check:
                 plan.apply()
+                if made.layer:
+                    size = made.layer.size
+                    progress(Event(what="import", digest="", done=size, total=size, state=DONE))
             if not check and not plan.changed and there and source_of(there) != made.source:
                 remember(paths, reference.name, made.documents.digest, made.source)
         except OSError as error:
@@ -221,9 +224,7 @@ def _layer(source: Source, limits: Limits, place: Staging | None, progress: Repo
     def told(done: int) -> None:
         progress(Event(what="import", digest="", done=done, total=source.size, state=RUNNING))
 
-    layer = source.layer(place, limits, told)
-    progress(Event(what="import", digest="", done=layer.size, total=layer.size, state=DONE))
-    return layer
+    return source.layer(place, limits, told)
 
 
 def _is_known(paths: Paths, spec: Spec, source: Source, there: Descriptor, print_now: str) -> bool:
