@@ -50,15 +50,11 @@ def write(directory: str, final: str) -> None:
 
 
 def _write_own(directory: str, final: str) -> None:
-    from importlib.util import cache_from_source
-
     found: list[tuple[str, bool, bytes]] = []
     for folder, _below, names in os.walk(f"{directory}/{PACKAGE}"):
         for source in (f"{folder}/{name}" for name in sorted(names) if name.endswith(".py")):
-            with open(cache_from_source(source), "rb") as file:
-                code = file.read()[16:]  # PEP 552: what comes before is the magic number, flags and a hash
             name, is_package = _name(os.path.relpath(source, directory))
-            found.append((name, is_package, code))
+            found.append((name, is_package, _compiled(source)))
     _write(f"{directory}/{PACK}", final, found, {})
 
 
@@ -78,12 +74,20 @@ def _write_http(directory: str, final: str) -> None:
         name, _tab, origin = line.partition("\t")
         if name.partition(".")[0] == PACKAGE:
             continue
-        code = SourceFileLoader(name, origin).get_code(name)
-        found.append((name, origin.endswith("/__init__.py"), marshal.dumps(code)))
-        # What lies beside the engine never changes; the host's own may be upgraded.
-        if not origin.startswith(f"{directory}/"):
+        # What lies beside the engine never changes, and its code knows its final place; the host's own may be upgraded.
+        is_ours = origin.startswith(f"{directory}/")
+        code = _compiled(origin) if is_ours else marshal.dumps(SourceFileLoader(name, origin).get_code(name))
+        found.append((name, origin.endswith("/__init__.py"), code))
+        if not is_ours:
             origins[name] = (origin, _stamp(origin))
     _write(f"{directory}/{HTTP}", final, found, origins)
+
+
+def _compiled(source: str) -> bytes:
+    from importlib.util import cache_from_source
+
+    with open(cache_from_source(source), "rb") as file:
+        return file.read()[16:]  # PEP 552: what comes before is the magic number, flags and a hash
 
 
 def _write(path: str, final: str, modules: list[tuple[str, bool, bytes]], origins: Origins) -> None:
