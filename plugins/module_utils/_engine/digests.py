@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .errors import Refused
 
 TYPE_CHECKING = False
@@ -31,12 +33,13 @@ def light_sha256(data: bytes = b"") -> _Hash:
         from hashlib import sha256 as own
     else:
         try:
-            from _sha2 import sha256 as own
-        except ImportError:
-            try:
+            # To look for the one that this Python has not would cost 0.1 ms each time.
+            if sys.version_info >= (3, 12):
+                from _sha2 import sha256 as own
+            else:
                 from _sha256 import sha256 as own
-            except ImportError:
-                from hashlib import sha256 as own
+        except ImportError:
+            from hashlib import sha256 as own
     return own(data)
 
 

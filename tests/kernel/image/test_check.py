@@ -253,7 +253,7 @@ def test_a_mark_goes_when_the_damage_does(paths: Paths) -> None:
     assert resolve(paths, "child")
     assert ask(paths, "system_check").changed
     assert not ask(paths, "system_check").changed
-    with pytest.raises(Damaged, match="child:latest: layer sha256:.*berth pull child:latest"):
+    with pytest.raises(Damaged, match=r"child:latest: layer sha256:.*berth pull child:latest"):
         resolve(paths, "child")
     assert resolve(paths, "base")
     assert len(ask(paths, "container_image_info").result["images"]) == 2
