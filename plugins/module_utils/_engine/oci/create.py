@@ -10,6 +10,7 @@ from ..errors import InvalidSpec, Unsupported
 from ..kernel import mounts, proc, process, signals
 from ..kernel.sockets import Socket
 from ..runtime import devices, foreign, foreign_hooks, ids, limits, link, mountoptions, parts, spaces, sysctls
+from ..runtime.become import ungranted
 from ..undo import Undo
 from ..values import Value
 from . import config as configs
@@ -18,7 +19,7 @@ from .store import Home, Known, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..runtime.devices import Node
     from ..runtime.mountoptions import Mount
@@ -53,10 +54,10 @@ class Made(Value):
     master: int
 
 
-def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
+def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door: bool) -> Made:
     """The container, ready to be started: by `start` through its door, or by "go" from whoever called this.
 
-    Errors are EngineErrors; then nothing is left but what hooks may have done.
+    Errors are EngineErrors; then nothing is left but what hooks may have done. `warn` is told of what is not granted.
     """
     data = configs.read(f"{os.path.realpath(wish.bundle)}/{wish.config}")
     config = configs.parse(data, os.path.realpath(wish.bundle))
@@ -66,12 +67,16 @@ def create(wish: Wish, midwife: Nursling, *, door: bool) -> Made:
         sysctls.check(name, value, places)
         if name.replace("/", ".") == "kernel.hostname":
             raise InvalidSpec("linux.sysctl: kernel.hostname is what hostname sets: write that")
+        if name.replace("/", ".") == "kernel.domainname" and config.oci.get("domainname") not in (None, "", value):
+            raise InvalidSpec("linux.sysctl: kernel.domainname is not what domainname says: leave one of them out")
     place = groups.place_of(config.linux.get("cgroupsPath") or "", wish.ident, systemd=wish.systemd)
     if "user" in places.new:
         ids.check_complete(ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ()))
     if "mount" not in places.kinds:
         raise Unsupported("linux.namespaces: without one of kind mount every mount would be the host's: add one")
     joined = frozenset(places.joined)
+    for name in ungranted(config.process or {}):
+        warn(f"process.capabilities: {name!a} can't be granted here")
     groups.check(config.linux.get("resources") or {})
     program = filters.compiled(config.linux.get("seccomp"))
     with Undo() as undo:

@@ -70,10 +70,19 @@ def end(known: Known) -> None:
     groups.kill(known.place)
     until = time.monotonic() + _PATIENCE
     # It may have been put into another group.
-    while proc.is_alive(known.pid, known.started):
+    while proc.is_alive(known.pid, known.started) and not _is_leaving(known.pid):
         if time.monotonic() > until:
             raise Busy("the container's process hangs in the kernel, and can't be killed")
         time.sleep(0.002)
+
+
+def _is_leaving(pid: int) -> bool:
+    """Whether it is past its last instruction (PF_EXITING): the first process of a pid namespace waits there for others' parents."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return bool(int(file.read().rpartition(b")")[2].split()[6]) & 0x4)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def delete(root: str, ident: str, warn: Callable[[str], object], *, force: bool) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 
 from ..errors import Conflict, EngineError, InvalidSpec
+from ..kernel import capabilities, signals, sockets
 from ..kernel import process as processes
-from ..kernel import signals, sockets
 from ..runtime import foreign, link
 from ..values import Value
 from . import config as configs
@@ -30,6 +30,9 @@ _FILES = (
     ("mount", "mnt"),
 )  # fmt: skip
 _SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
+
+
+_GIVEN = ("bounding", "effective", "permitted")
 
 
 class Wish(Value):
@@ -181,10 +184,13 @@ def _by_words(wish: Wish, base: dict[str, Any]) -> dict[str, Any]:
         wanted["user"] = {**(base.get("user") or {}), **_user(wish.user)}
     if wish.groups:
         wanted["user"] = {**(wanted.get("user") or {}), "additionalGids": list(wish.groups)}
+    for name in wish.capabilities:
+        if not capabilities.mask((name,)):
+            raise InvalidSpec(f"--cap: {name!a} is no capability: write one such as CAP_NET_RAW")
     if wish.capabilities:
         held = base.get("capabilities") or {}
         wanted["capabilities"] = {
-            kind: [*(held.get(kind) or ()), *(wish.capabilities if kind != "ambient" else ())] for kind in _SETS
+            kind: [*(held.get(kind) or ()), *(wish.capabilities if kind in _GIVEN else ())] for kind in _SETS
         }
     if wish.no_new_privs is not None:
         wanted["noNewPrivileges"] = wish.no_new_privs

@@ -7,8 +7,10 @@ command that asked, and of the command's own parent after that.
 
 from __future__ import annotations
 
+import codecs
 import marshal
 import os
+import sys
 
 from ..errors import EngineError
 from ..kernel import process
@@ -32,6 +34,8 @@ _ORDER = (
     ("pid", process.NEWPID),
     ("user", process.NEWUSER),
 )
+# They take modules out of the interpreter itself.
+_SAFE_FINDERS = ("BuiltinImporter", "FrozenImporter")
 _NEW = {**dict(_ORDER), "mount": process.NEWNS}
 
 
@@ -83,6 +87,7 @@ def send_order(end: Socket, order: Order, fds: tuple[int, ...]) -> None:
 def main(door: int) -> int:
     """The life of the process, in an interpreter of its own (see sealed)."""
     process.set_dumpable(False)
+    stop_importing()
     end = Socket(fileno=door)
     try:
         _fields, fds = link.receive(end, "order")
@@ -99,6 +104,13 @@ def main(door: int) -> int:
         link.send_error(end, error)
         return 1
     return 0
+
+
+def stop_importing() -> None:
+    """What is not loaded by now is not to be found, least of all below the root of a container."""
+    codecs.lookup("ascii")
+    sys.path.clear()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") in _SAFE_FINDERS]
 
 
 def _close_others(order: Order, kept: set[int]) -> None:

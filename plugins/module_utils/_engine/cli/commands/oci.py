@@ -89,6 +89,7 @@ def _carry_out(given: Given) -> int:
         raise InvalidSpec(
             f"{name!a} is no command of an OCI runtime{nearest(name, _VERBS)}: berth oci --help lists them"
         )
+    _check_log(given)
     command, verb = _VERBS[name]
     asked = command.read(words)
     if asked.flag("help"):
@@ -129,6 +130,22 @@ def _log(given: Given, level: str, sentence: str) -> None:
             file.write(line + "\n")
     except OSError as error:
         say.error(f"{path}: {error.strerror}")
+
+
+def _warner(given: Given) -> Callable[[str], object]:
+    return lambda sentence: _log(given, "warning", sentence)
+
+
+def _check_log(given: Given) -> None:
+    """A log that can't be written must not swallow what goes wrong later."""
+    if given.text("log-format") not in (None, "", "text", "json"):
+        raise InvalidSpec(f"--log-format: {given.text('log-format')!a} is neither text nor json")
+    path = given.text("log")
+    if path:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+        except OSError as error:
+            raise InvalidSpec(f"--log {path}: {error.strerror}") from error
 
 
 def _root(given: Given) -> str:
@@ -175,7 +192,7 @@ def _create(given: Given, asked: Given) -> int:
     midwife = _midwife()
     from ...oci import create
 
-    create.create(_wish(given, asked, preserve, sockets), midwife, door=True)
+    create.create(_wish(given, asked, preserve, sockets), midwife, _warner(given), door=True)
     return 0
 
 
@@ -207,7 +224,7 @@ def _run(given: Given, asked: Given) -> int:
 
     wish = _wish(given, asked, preserve, sockets)
     detach = asked.flag("detach")
-    made = create.create(wish, midwife, door=False)
+    made = create.create(wish, midwife, _warner(given), door=False)
     master = made.master
     if master >= 0 and wish.console_socket:
         console.send(wish.console_socket, master)
@@ -227,11 +244,11 @@ def _run(given: Given, asked: Given) -> int:
         status = stay(made.pid, master, begin)
     except BaseException:
         with made.home:
-            ending.destroy(made.home, made.known, lambda text: _log(given, "warning", text))
+            ending.destroy(made.home, made.known, _warner(given))
         raise
     if not asked.flag("keep"):
         with made.home:
-            ending.destroy(made.home, made.known, lambda text: _log(given, "warning", text))
+            ending.destroy(made.home, made.known, _warner(given))
     return status
 
 
@@ -280,7 +297,7 @@ def _number(text: str) -> int:
 def _start(given: Given, asked: Given) -> int:
     from ...oci.start import start
 
-    start(_root(given), asked.operands[0], lambda text: _log(given, "warning", text))
+    start(_root(given), asked.operands[0], _warner(given))
     return 0
 
 
@@ -305,7 +322,7 @@ def _delete(given: Given, asked: Given) -> int:
     from ...oci.ending import delete
 
     for ident in asked.operands:
-        delete(_root(given), ident, lambda text: _log(given, "warning", text), force=asked.flag("force"))
+        delete(_root(given), ident, _warner(given), force=asked.flag("force"))
     return 0
 
 
@@ -349,6 +366,42 @@ def _ps(given: Given, asked: Given) -> int:
     return 0
 
 
+def _update(given: Given, asked: Given) -> int:
+    from ...oci import config, update
+
+    path = asked.text("resources")
+    if path:
+        data = _all_of_stdin() if path == "-" else config.read(path)
+        resources = update.read(data)
+    else:
+        resources = _limits(asked)
+    update.update(_root(given), asked.operands[0], resources)
+    return 0
+
+
+def _all_of_stdin() -> bytes:
+    data = b""
+    while chunk := os.read(0, 1 << 16):
+        data += chunk
+    return data
+
+
+def _limits(asked: Given) -> dict[str, dict[str, int | str]]:
+    found: dict[str, dict[str, int | str]] = {}
+    for option, (part, name) in _LIMITS.items():
+        text = asked.text(option)
+        if text is not None:
+            found.setdefault(part, {})[name] = text if name in ("cpus", "mems") else _whole(text, option)
+    return found
+
+
+def _whole(text: str, option: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise InvalidSpec(f"--{option}: {text!a} is no number")
+    return int(text)
+
+
 def _features(given: Given, asked: Given) -> int:
     del given, asked
     from ...oci.features import features
@@ -357,6 +410,13 @@ def _features(given: Given, asked: Given) -> int:
     return 0
 
 
+_LIMITS = {
+    "blkio-weight": ("blockIO", "weight"), "cpu-period": ("cpu", "period"), "cpu-quota": ("cpu", "quota"),
+    "cpu-burst": ("cpu", "burst"), "cpu-share": ("cpu", "shares"), "cpu-idle": ("cpu", "idle"),
+    "cpu-rt-period": ("cpu", "realtimePeriod"), "cpu-rt-runtime": ("cpu", "realtimeRuntime"),
+    "cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems"), "memory": ("memory", "limit"),
+    "memory-reservation": ("memory", "reservation"), "memory-swap": ("memory", "swap"), "pids-limit": ("pids", "limit"),
+}  # fmt: skip
 _FORMAT = Option("-f --format", "table or json", "FORMAT")
 _VERBS: dict[str, tuple[Command, Callable[[Given, Given], int]]] = {
     "create": (Command("oci create", "ID", "Make a container of a bundle; start runs it.", _CREATING, least=1, most=1), _create),
@@ -433,5 +493,19 @@ _VERBS: dict[str, tuple[Command, Callable[[Given, Given], int]]] = {
         _list,
     ),
     "ps": (Command("oci ps", "ID", "Show the processes in a container.", (_FORMAT,), least=1, ends=True), _ps),
+    "update": (
+        Command(
+            "oci update",
+            "ID",
+            "Change the limits of a container that runs.",
+            (
+                Option("-r --resources", "a file with the resources object of config.json, - is standard input", "FILE"),
+                *(Option(f"--{name}", f"linux.resources.{part}.{key}", "VALUE") for name, (part, key) in _LIMITS.items()),
+            ),
+            least=1,
+            most=1,
+        ),
+        _update,
+    ),
     "features": (Command("oci features", "", "Show what this runtime implements.", most=0), _features),
 }  # fmt: skip
