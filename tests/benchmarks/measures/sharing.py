@@ -33,6 +33,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         trial.sample(1, lambda engine, _index: _upgrade(engine, tar), warm=False)
         row = trial.row("two children upgraded alike: disk", "KiB", Need())
         yield row
+        yield trial.row("  after dedupe: disk", "KiB", Need(ratio=0.6), column=1)
         deduped = trial.row("  after dedupe, by what it was", "KiB", Need(amount=0.6), column=2)
         samples = {name: values for name, values in deduped.samples.items() if name == OURS}
         yield dataclasses.replace(deduped, unit="of 1", samples=samples)

@@ -38,6 +38,7 @@ WORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "prune": ("container_prune", {"all": True}),
     "repair": ("system_check", {"repair": True}),
     "dedupe": ("container_image_dedupe", {}),
+    "restore": ("container_image_dedupe", {"blobs": "restore"}),
 }
 
 
@@ -73,6 +74,8 @@ def copy(model: Paths, place: pathlib.Path, work: str) -> Iterator[Paths]:
         subprocess.run(["cp", "-a", model.root, str(place)], check=True)
         if work == "repair":
             spoil(paths)
+        if work == "restore":
+            in_child(lambda: ask(paths, "container_image_dedupe"))
         yield paths
     shutil.rmtree(place)
 
