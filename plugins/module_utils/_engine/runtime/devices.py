@@ -84,17 +84,19 @@ def open_directory(mount: Mount, nodes: Sequence[Node], ids: IdMap) -> int:
     )
     root = ids.uid(0), ids.gid(0)
     os.chown(".", *root, dir_fd=device)
-    for node in nodes:
-        if node.path.startswith("/dev/"):
-            _make(device, node, node.path[5:], ids)
-    for name, target in LINKS:
-        os.symlink(target, name, dir_fd=device)
-        os.chown(name, *root, dir_fd=device, follow_symlinks=False)
     for name in ("pts", "shm", "mqueue"):
         os.mkdir(name, 0o755, dir_fd=device)
         os.chown(name, *root, dir_fd=device)
     os.close(os.open("console", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=device))
     os.chown("console", *root, dir_fd=device)
+    taken = {node.path for node in nodes}
+    for node in nodes:
+        if node.path.startswith("/dev/"):
+            _make(device, node, node.path[5:], ids)
+    for name, target in LINKS:
+        if f"/dev/{name}" not in taken:
+            os.symlink(target, name, dir_fd=device)
+            os.chown(name, *root, dir_fd=device, follow_symlinks=False)
     return device
 
 

@@ -44,6 +44,10 @@ class Root:
         except KernelError as error:
             if error.errno == errno.ELOOP:
                 raise Refused(f"{path} is a link in this image, and nothing may be mounted through it") from error
+            if error.errno == errno.ENOTDIR:
+                raise Refused(
+                    f"{path} would lie below a file of this image, and nothing can be mounted there"
+                ) from error
             if error.errno != errno.ENOENT:
                 raise
         self._create(path, directory=directory, resolve=resolve)
