@@ -11,7 +11,7 @@ from .options import Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from typing import Any
 
     from ..container.record import Record
@@ -131,13 +131,8 @@ def _clean_up(paths: Paths) -> None:
 def parameters(given: Given) -> dict[str, Any]:
     """The module's parameters, all but the name."""
     image, *command = given.operands
-    params: dict[str, Any] = {"image": image, "command": command or None}
-    params.update({param: given.text(key) for key, param in _TEXTS.items() if given.text(key) is not None})
+    params: dict[str, Any] = {"image": image, "command": command or None, **said(given)}
     params.update({param: given.flag(key) for key, param in _FLAGS.items()})
-    params.update({param: list(given.many(key)) for key, param in _LISTS.items() if given.many(key)})
-    for key, param in _PAIRS.items():
-        if given.many(key):
-            params[param] = pairs(given.many(key))
     entrypoint = given.text("entrypoint")
     if entrypoint is not None:
         # An empty one, as in Docker, takes the image's away.
@@ -146,6 +141,21 @@ def parameters(given: Given) -> dict[str, Any]:
     params["labels"] = pairs(given.many("label"))
     params["etc_hosts"] = _hosts(given.many("add-host"))
     return params
+
+
+def said(given: Given) -> dict[str, Any]:
+    """The parameters whose options are one text, a list, or pairs, as far as they are on the command line."""
+    params: dict[str, Any] = {}
+    params.update({param: given.text(key) for key, param in _TEXTS.items() if given.text(key) is not None})
+    params.update({param: list(given.many(key)) for key, param in _LISTS.items() if given.many(key)})
+    params.update({param: pairs(given.many(key)) for key, param in _PAIRS.items() if given.many(key)})
+    return params
+
+
+def options_for(params: Container[str]) -> tuple[Option, ...]:
+    """The options that say one of these parameters."""
+    keys = {key for table in (_TEXTS, _LISTS, _PAIRS) for key, param in table.items() if param in params}
+    return tuple(option for option in OPTIONS if option.key in keys)
 
 
 def environment(given: Given) -> dict[str, str]:

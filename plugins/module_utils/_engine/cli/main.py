@@ -37,6 +37,7 @@ COMMANDS = {
     "stop": "stop",
     "restart": "restart",
     "kill": "kill",
+    "update": "update",
     "rm": "rm",
     "inspect": "inspect",
     "diff": "diff",

@@ -5,38 +5,17 @@ from __future__ import annotations
 
 import contextlib
 
-from ..cgroup import group, hierarchy
-from ..errors import Conflict, EngineError, NotFound
+from ..errors import Conflict, NotFound
 from ..paths import Paths
 from . import record as records
 from .create import create_held
 from .record import Record
 from .recover import forget, replacement
 from .remove import remove
-from .resources import in_words_of, resources_of
 from .spec import Spec
 from .start import start
 from .stop import stop
-
-
-def update(paths: Paths, record: Record, wanted: Spec) -> None:
-    """Change live fields: what holds a container that runs first, then the record, which is right whatever the kernel refuses."""
-    with records.lock(paths, record):
-        current = record.replace(spec=record.spec.replace(**{name: getattr(wanted, name) for name in Spec._live}))
-        if current.state(paths).status in ("running", "paused"):
-            _hold(paths, record, current)
-        records.write(current, paths.container(record.id))
-
-
-def _hold(paths: Paths, record: Record, current: Record) -> None:
-    here, parent = hierarchy.mounted(), record.group(paths)
-    before, after = resources_of(record.spec), resources_of(current.spec)
-    try:
-        group.update(here, parent, record.id, after, before)
-    except EngineError as error:
-        with contextlib.suppress(EngineError):
-            group.update(here, parent, record.id, before, after)
-        raise in_words_of(current.spec, error) from error
+from .update import update as update
 
 
 def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
