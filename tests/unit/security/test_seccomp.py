@@ -228,7 +228,7 @@ ARGUMENT = {"index": 0, "op": "SCMP_CMP_EQ", "value": 1}
         ({"syscalls": [{**READ, "names": []}]}, r"syscalls\[0\].names: there is no system call"),
         ({"syscalls": [READ, {**READ, "names": [7]}]}, r"syscalls\[1\].names: 7 is no name"),
         ({"syscalls": [{**READ, "errnoRet": 1}]}, "SCMP_ACT_ALLOW has no error number"),
-        ({"syscalls": [{**READ, "action": "SCMP_ACT_NOTIFY"}]}, "needs a listenerPath"),
+        ({"syscalls": [{**READ, "action": "SCMP_ACT_NOTIFY"}]}, "linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs one"),
         ({"syscalls": [{"names": ["write"], "action": "SCMP_ACT_NOTIFY"}]}, "can't be had for write"),
         ({"syscalls": [{**READ, "args": [{**ARGUMENT, "index": 6}]}]}, r"args\[0\].index: 6 is no whole number from 0 to 5"),
         ({"syscalls": [{**READ, "args": [{**ARGUMENT, "op": "SCMP_CMP_X"}]}]}, r"args\[0\].op: 'SCMP_CMP_X' is no comparison"),

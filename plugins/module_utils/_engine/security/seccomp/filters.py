@@ -69,21 +69,21 @@ class Filter(Value):
     flags: int
 
 
-def parse(seccomp: dict[str, Any], family: tuple[str, ...], where: str = "linux.seccomp") -> Filter:
+def parse(seccomp: dict[str, Any], family: tuple[str, ...], where: str = "linux.seccomp.") -> Filter:
     """The filter of a linux.seccomp object. The host's own architecture is always in it; what this kernel can't run is left out.
 
-    InvalidSpec names the place below `where`.
+    InvalidSpec names the place after `where`.
     """
     table(where, seccomp)
     default = _action(where, seccomp, "defaultAction", "defaultErrnoRet")
     if default == NOTIFY:
         raise InvalidSpec(
-            f"{where}.defaultAction: SCMP_ACT_NOTIFY would ask about everything: name the calls to ask about"
+            f"{where}defaultAction: SCMP_ACT_NOTIFY would ask about everything: name the calls to ask about"
         )
     rules = tuple(
         rule
-        for index, entry in enumerate(items(f"{where}.syscalls", seccomp.get("syscalls")))
-        for rule in _rules(f"{where}.syscalls[{index}]", entry)
+        for index, entry in enumerate(items(f"{where}syscalls", seccomp.get("syscalls")))
+        for rule in _rules(f"{where}syscalls[{index}].", entry)
     )
     asks = any(rule.action == NOTIFY for rule in rules)
     _check_listener(where, seccomp, asks=asks)
@@ -98,7 +98,7 @@ def parse(seccomp: dict[str, Any], family: tuple[str, ...], where: str = "linux.
 def table(where: str, value: Any) -> dict[str, Any]:
     """`value` when it is a JSON object."""
     if not isinstance(value, dict):
-        raise InvalidSpec(f"{where} is no object")
+        raise InvalidSpec(f"{where.rstrip('.: ')} is no object")
     return value
 
 
@@ -121,19 +121,19 @@ def words(where: str, value: Any) -> list[str]:
 
 
 def _rules(where: str, entry: Any) -> list[Rule]:
-    names = tuple(words(f"{where}.names", table(where, entry).get("names")))
+    names = tuple(words(f"{where}names", table(where, entry).get("names")))
     if not names:
-        raise InvalidSpec(f"{where}.names: there is no system call in it: name one, or take the entry out")
+        raise InvalidSpec(f"{where}names: there is no system call in it: name one, or take the entry out")
     action = _action(where, entry, "action", "errnoRet")
     if action == NOTIFY:
         for name in _NEVER_ASKED:
             if name in names:
                 raise InvalidSpec(
-                    f"{where}: SCMP_ACT_NOTIFY can't be had for {name}: the container's start needs that call"
+                    f"{where}action: SCMP_ACT_NOTIFY can't be had for {name}: the container's start needs that call"
                 )
     conditions = tuple(
-        _condition(f"{where}.args[{index}]", item)
-        for index, item in enumerate(items(f"{where}.args", entry.get("args")))
+        _condition(f"{where}args[{index}].", item)
+        for index, item in enumerate(items(f"{where}args", entry.get("args")))
     )
     if len({condition.index for condition in conditions}) < len(conditions):
         # As runc has it: conditions on one argument are alternatives.
@@ -144,7 +144,7 @@ def _rules(where: str, entry: Any) -> list[Rule]:
 def _condition(where: str, entry: Any) -> Condition:
     op = table(where, entry).get("op")
     if not isinstance(op, str) or op.removeprefix("SCMP_CMP_") not in COMPARISONS or not op.startswith("SCMP_CMP_"):
-        raise InvalidSpec(f"{where}.op: {op!a} is no comparison: write SCMP_CMP_ and one of {', '.join(COMPARISONS)}")
+        raise InvalidSpec(f"{where}op: {op!a} is no comparison: write SCMP_CMP_ and one of {', '.join(COMPARISONS)}")
     return Condition(
         index=_number(where, entry, "index", 5),
         op=op[len("SCMP_CMP_") :],
@@ -158,29 +158,29 @@ def _number(where: str, entry: dict[str, Any], key: str, most: int, *, optional:
     if value is None and optional:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise InvalidSpec(f"{where}.{key}: {value!a} is no whole number from 0 to {most}")
+        raise InvalidSpec(f"{where}{key}: {value!a} is no whole number from 0 to {most}")
     return value
 
 
 def _action(where: str, entry: dict[str, Any], key: str, errno_key: str) -> int:
     name = entry.get(key)
     if not isinstance(name, str) or name not in ACTIONS:
-        raise InvalidSpec(f"{where}.{key}: {name!a} is no action: write one of {', '.join(ACTIONS)}")
+        raise InvalidSpec(f"{where}{key}: {name!a} is no action: write one of {', '.join(ACTIONS)}")
     action = ACTIONS[name]
     given = entry.get(errno_key) is not None
     if action in (ERRNO, TRACE):
         return action | (_number(where, entry, errno_key, _LARGEST_ERRNO) if given else _EPERM)
     if given:
-        raise InvalidSpec(f"{where}.{errno_key}: {name} has no error number: take it out")
+        raise InvalidSpec(f"{where}{errno_key}: {name} has no error number: take it out")
     return action
 
 
 def _architectures(where: str, seccomp: dict[str, Any], family: tuple[str, ...]) -> tuple[str, ...]:
-    named = [name.removeprefix("SCMP_ARCH_") for name in words(f"{where}.architectures", seccomp.get("architectures"))]
+    named = [name.removeprefix("SCMP_ARCH_") for name in words(f"{where}architectures", seccomp.get("architectures"))]
     for name in named:
         if name not in ARCHITECTURES:
             raise InvalidSpec(
-                f"{where}.architectures: {name!a} is none: write SCMP_ARCH_ and one of {', '.join(ARCHITECTURES)}"
+                f"{where}architectures: {name!a} is none: write SCMP_ARCH_ and one of {', '.join(ARCHITECTURES)}"
             )
     return (family[0], *(kind for kind in family[1:] if kind in named))
 
@@ -188,11 +188,11 @@ def _architectures(where: str, seccomp: dict[str, Any], family: tuple[str, ...])
 def _flags(where: str, seccomp: dict[str, Any], asks: bool) -> int:
     # As runc has it: who says nothing about flags gets what costs least.
     given = seccomp.get("flags")
-    names = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] if given is None else words(f"{where}.flags", given)
+    names = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] if given is None else words(f"{where}flags", given)
     flags = FLAG_NEW_LISTENER if asks else 0
     for name in names:
         if name not in _FLAGS:
-            raise InvalidSpec(f"{where}.flags: {name!a} is none: write one of {', '.join(_FLAGS)}")
+            raise InvalidSpec(f"{where}flags: {name!a} is none: write one of {', '.join(_FLAGS)}")
         flags |= _FLAGS[name]
     # seccomp(2): EINVAL without a listener.
     return flags if asks else flags & ~_WAIT_KILLABLE
@@ -202,8 +202,8 @@ def _check_listener(where: str, seccomp: dict[str, Any], *, asks: bool) -> None:
     path, metadata = (seccomp.get(key) or "" for key in ("listenerPath", "listenerMetadata"))
     for key, value in (("listenerPath", path), ("listenerMetadata", metadata)):
         if not isinstance(value, str):
-            raise InvalidSpec(f"{where}.{key}: {value!a} is no text")
+            raise InvalidSpec(f"{where}{key}: {value!a} is no text")
     if metadata and not path:
-        raise InvalidSpec(f"{where}.listenerMetadata needs a listenerPath")
+        raise InvalidSpec(f"{where}listenerMetadata needs a listenerPath")
     if asks and not path:
-        raise InvalidSpec(f"{where}: SCMP_ACT_NOTIFY needs a listenerPath")
+        raise InvalidSpec(f"{where}listenerPath: SCMP_ACT_NOTIFY needs one")

@@ -46,7 +46,7 @@ def read(path: str, held: tuple[str, ...], family: tuple[str, ...], release: str
         raise InvalidSpec(f"security_opts: seccomp profile {path} is no JSON: {error}") from error
     where = f"seccomp profile {path}: "
     made = from_document(document, held, family, release, where)
-    parsed = filters.parse(made, family, where.removesuffix(": "))
+    parsed = filters.parse(made, family, where)
     if any(rule.action == filters.NOTIFY for rule in parsed.rules):
         raise InvalidSpec(f"{where}SCMP_ACT_NOTIFY is for bundles that berth oci runs: take another action")
     return made
@@ -56,7 +56,7 @@ def from_document(
     document: Any, held: tuple[str, ...], family: tuple[str, ...], release: str, where: str = ""
 ) -> dict[str, Any]:
     """linux.seccomp from a profile: what is only for other capabilities, architectures or kernels is left out."""
-    _known(where or "profile", table(where or "profile", document), _KEYS)
+    _known(where, table(where, document), _KEYS)
     made = {
         key: document[key] for key in ("defaultAction", "flags", "listenerPath", "listenerMetadata") if key in document
     }
@@ -146,4 +146,4 @@ def _version(where: str, text: Any) -> tuple[int, int]:
 def _known(where: str, entry: dict[str, Any], keys: tuple[str, ...]) -> None:
     for key in entry:
         if key not in keys:
-            raise InvalidSpec(f"{where}: {key!a} is not known: use {', '.join(keys)}")
+            raise InvalidSpec(f"{where.rstrip(': ')}: {key!a} is not known: use {', '.join(keys)}")
