@@ -37,12 +37,14 @@ def test_version_1() -> None:
     assert here.v2 == ""
     assert here.v2_controllers == ()
     assert here.v1["cpu"] == here.v1["cpuacct"] == "/sys/fs/cgroup/cpu,cpuacct"
-    assert set(here.v1) == {"cpu", "cpuacct", "memory", "pids", "name=systemd"}
-    # Each hierarchy once, though two controllers share one, and none of those we have no business in.
+    assert set(here.v1) == {"cpu", "cpuacct", "memory", "pids", "net_cls", "rdma", "name=systemd"}
+    # Each hierarchy once, though two controllers share one. One that was left out would show the host's groups inside.
     assert sorted(here.mount_points()) == [
         "/sys/fs/cgroup/cpu,cpuacct",
         "/sys/fs/cgroup/memory",
+        "/sys/fs/cgroup/net_cls",
         "/sys/fs/cgroup/pids",
+        "/sys/fs/cgroup/rdma",
         "/sys/fs/cgroup/systemd",
     ]
     assert here.has("pids")

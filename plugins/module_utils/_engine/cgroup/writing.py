@@ -72,7 +72,7 @@ def perform(home: str, write: Write) -> None:
 
 def put(path: str, value: str) -> None:
     """write(2) each line of `value` by itself, as files with an entry per device want it. FileNotFoundError, KernelError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:
         for line in value.split("\n"):
             # An empty value is one too, and a write of nothing does not reach the kernel.
