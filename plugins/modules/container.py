@@ -417,6 +417,15 @@ container:
     userns_start:
       description: The id on the host of its root, null without a user namespace.
       type: int
+    security:
+      description:
+        - What holds its processes back. C(capabilities), C(no_new_privileges), C(seccomp), which is V(default), V(unconfined) or a
+          file, and C(apparmor) and C(selinux), which are empty for none.
+        - C(note) says why there is no AppArmor profile although the kernel has AppArmor.
+      type: dict
+    cgroup:
+      description: Its control group, below the mount point of each hierarchy.
+      type: str
     log_path:
       description: The file on the host with what it wrote, in lines of JSON.
       type: str

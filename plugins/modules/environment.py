@@ -27,7 +27,7 @@ options:
   containers:
     description:
       - Containers, each with the options of M(berth.containers.container) but O(ignore:root).
-      - A container whose O(ignore:network_mode) is that of another one in the list is started after it.
+      - A container that shares the network, processes, IPC or user ids of another one in the list is started after it.
     type: list
     elements: dict
     default: []

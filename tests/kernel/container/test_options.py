@@ -255,3 +255,23 @@ def test_a_group_to_be_in(house: House) -> None:
         for directory in groups_at(parent):
             os.rmdir(directory)
             os.rmdir(os.path.dirname(directory))
+
+
+def test_what_is_told_of_it(house: House) -> None:
+    wanted = {
+        "ulimits": ["nofile=100:200"],
+        "shm_size": "2M",
+        "ipc_mode": "shareable",
+        "security_opts": ["seccomp=unconfined"],
+    }
+    made = house.info(house.up(**wanted, no_new_privileges=False)["name"])
+    assert {option: made["spec"][option] for option in wanted} == {**wanted, "shm_size": 2 << 20}
+    told = made["security"]
+    assert (told["seccomp"], told["no_new_privileges"], told["note"]) == ("unconfined", False, "")
+    assert "SYS_ADMIN" not in told["capabilities"]
+    assert made["cgroup"] == f"{house.paths.cgroup}/{made['id']}"
+    plain = house.info(house.up()["name"])
+    assert (plain["security"]["seccomp"], plain["security"]["no_new_privileges"]) == ("default", True)
+    filters = "grep Seccomp: /proc/self/status | cut -f2"
+    assert house.exec(made["name"], filters).out == "0\n"
+    assert house.exec(plain["name"], filters).out == "2\n"

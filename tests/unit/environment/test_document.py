@@ -26,7 +26,7 @@ def test_nothing_is_a_document() -> None:
 def test_those_that_go_come_first_and_sharers_come_last() -> None:
     document = {
         "containers": [
-            container("c", network_mode="container:b"),
+            container("c", pid_mode="container:b"),
             container("b", network_mode="container:a"),
             container("a"),
             {"name": "old", "state": "absent"},
@@ -38,7 +38,7 @@ def test_those_that_go_come_first_and_sharers_come_last() -> None:
 
 
 def test_a_circle_is_named() -> None:
-    document = {"containers": [container("a", network_mode="container:b"), container("b", network_mode="container:a")]}
+    document = {"containers": [container("a", ipc_mode="container:b"), container("b", userns_mode="container:a")]}
     with pytest.raises(InvalidSpec, match="containers a, b wait for each other"):
         read(document)
 

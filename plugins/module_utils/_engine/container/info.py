@@ -10,6 +10,7 @@ from ..network.ports import show_port
 from ..paths import Paths
 from ..runtime.logfile import timestamp
 from . import record as records
+from .confinement import confinement_of
 from .processes import hostname_of
 from .record import Record
 from .spec import opinions
@@ -55,6 +56,8 @@ def describe(paths: Paths, record: Record) -> dict[str, Any]:
         },
         "ports": [show_port(port) for port in place.ports] if place else [],
         "userns_start": record.id_start,
+        "security": confinement_of(record),
+        "cgroup": f"{record.group(paths)}/{record.id}",
         "log_path": f"{paths.container(record.id)}/logs/container.log",
         "upper": f"{paths.container(record.id)}/upper",
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ..errors import InvalidSpec
 from ..units import parse_size
 from . import sysctls
-from .reading import absolute, integer, items, mapping, one_of, scalar, text, truth
+from .reading import absolute, integer, items, mapping, one_of, text, truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -233,8 +233,3 @@ def check(spec: Spec) -> None:
         if len(given) > 1:
             raise InvalidSpec(f"security_opts: {' and '.join(given)} contradict each other: leave one of them out")
     sysctls.check_namespaces(spec)
-
-
-def options_of(spec: Spec, name: str) -> tuple[str, ...]:
-    """The values that security_opts gives to `name`."""
-    return tuple(scalar(name, item[len(name) + 1 :]) for item in spec.security_opts if item.startswith(f"{name}="))

@@ -8,7 +8,7 @@ from ..errors import EngineError, InvalidSpec
 from ..image.converge import read_spec
 from ..image.reference import parse
 from ..names import check_name
-from ..network.modes import CONTAINER, parse_mode
+from ..network.modes import CONTAINER
 from ..values import Value
 
 TYPE_CHECKING = False
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     Entry = Mapping[str, Any]
+
+_SHARING = ("network_mode", "userns_mode", "pid_mode", "ipc_mode")
 
 
 class Document(Value):
@@ -88,9 +90,12 @@ def _depth(name: str, staying: Mapping[str, Entry], behind: tuple[str, ...]) -> 
     """How many containers of the document must run before this one."""
     if name in behind:
         raise InvalidSpec(
-            f"containers {', '.join(sorted(behind))} wait for each other by their network_mode: break the circle"
+            f"containers {', '.join(sorted(behind))} wait for each other by what they share: break the circle"
         )
-    mode = parse_mode(staying[name].get("network_mode"))
-    if mode.kind != CONTAINER or mode.target not in staying:
-        return 0
-    return 1 + _depth(mode.target, staying, (*behind, name))
+    return max((1 + _depth(target, staying, (*behind, name)) for target in _targets(staying[name], staying)), default=0)
+
+
+def _targets(entry: Entry, staying: Mapping[str, Entry]) -> set[str]:
+    """The containers of the document whose namespaces this one shares."""
+    modes = (str(entry.get(option) or "").partition(":") for option in _SHARING)
+    return {target for kind, _unused, target in modes if kind == CONTAINER and target in staying}

@@ -50,7 +50,7 @@ def load(root: str = "") -> bool:
         return False
     if is_loaded(PROFILE, root):
         return True
-    parser = next((path for path in _PARSERS if os.access(root + path, os.X_OK)), "")
+    parser = _parser(root)
     if not parser:
         return False
     import subprocess
@@ -69,3 +69,12 @@ def load(root: str = "") -> bool:
             f"apparmor_parser refuses the profile {PROFILE}: {said}: use security_opts apparmor=unconfined"
         )
     return True
+
+
+def is_available(root: str = "") -> bool:
+    """Whether `load` would succeed, as far as one can tell without it."""
+    return has_apparmor(root) and (is_loaded(PROFILE, root) or bool(_parser(root)))
+
+
+def _parser(root: str) -> str:
+    return next((path for path in _PARSERS if os.access(root + path, os.X_OK)), "")

@@ -72,12 +72,13 @@ def _is_listed(profile: str, root: str) -> bool:
         return False
 
 
-def _values(security_opts: tuple[str, ...], name: str) -> tuple[str, ...]:
+def values_of(security_opts: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """What "name=..." says among the options, in their order."""
     return tuple(item[len(name) + 1 :] for item in security_opts if item.startswith(f"{name}="))
 
 
 def _apparmor(security_opts: tuple[str, ...], *, privileged: bool, loadable: bool, root: str) -> tuple[str, str]:
-    asked = "".join(_values(security_opts, "apparmor"))
+    asked = "".join(values_of(security_opts, "apparmor"))
     if asked == "unconfined":
         return "", ""
     if not has_apparmor(root):
@@ -98,7 +99,7 @@ def _apparmor(security_opts: tuple[str, ...], *, privileged: bool, loadable: boo
 
 
 def _selinux(security_opts: tuple[str, ...], ident: str, *, privileged: bool, root: str) -> tuple[str, str]:
-    asked = _values(security_opts, "label")
+    asked = values_of(security_opts, "label")
     if not has_selinux(root):
         if asked and asked != ("disable",):
             raise Unsupported(f"security_opts: label={asked[0]}: this kernel has no SELinux: leave it out")
