@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -309,6 +310,40 @@ def test_a_size_that_is_not_the_stored_blobs_is_refused(paths: Paths, tmp_path: 
     image.manifest["layers"][0]["size"] += 1
     with pytest.raises(Refused, match="ends after 184 of 185 bytes"):
         ask(paths, "container_image", name="y", archive=lay(image.files(), tmp_path / "two"))
+
+
+def test_a_blob_and_a_tree_that_the_store_has_are_not_one_because_a_config_says_so(
+    paths: Paths, tmp_path: pathlib.Path
+) -> None:
+    """Who knows the diff id of a private layer must not get its tree for the blob of another."""
+    for name, layer in (("public", BASE), ("private", UPPER)):
+        ask(paths, "container_image", name=name, archive=lay(Image(layer).files(), tmp_path / name))
+    before = ledger(paths.root)
+    for diff_of, blob_of in ((UPPER, BASE), (BASE, UPPER)):
+        image = Image(blob_of)
+        image.config["rootfs"]["diff_ids"] = Image(diff_of).config["rootfs"]["diff_ids"]
+        with pytest.raises(Refused, match="than the config's diff id says"):
+            ask(paths, "container_image", name="x", archive=lay(image.files(), tmp_path / f"x{len(blob_of)}"))
+    assert {name for name in ledger(paths.root) if "staging" not in name} == {
+        name for name in before if "staging" not in name
+    }
+
+
+@pytest.mark.parametrize("gone", ["blob", "tree"])
+def test_half_a_layer_is_made_whole_and_proved(paths: Paths, tmp_path: pathlib.Path, gone: str) -> None:
+    image = Image(BASE)
+    archive = lay(image.files(), tmp_path / "archive")
+    ask(paths, "container_image", name="x", archive=archive)
+    (tree,) = resolve(paths, "x").layers
+    before, blob = facts(tree), pathlib.Path(paths.blobs, digest(image.blobs[0])[7:])
+    if gone == "blob":
+        blob.unlink()
+    else:
+        shutil.rmtree(os.path.dirname(tree))
+    done = ask(paths, "container_image", name="x", archive=archive)
+    assert (done.changed, done.before["state"]) == (True, "damaged")
+    assert (facts(tree), digest(blob.read_bytes())) == (before, digest(image.blobs[0]))
+    assert ask(paths, "system_check").result["problems"] == []
 
 
 def test_symlinks_and_pipes_in_a_layout_are_not_opened(paths: Paths, tmp_path: pathlib.Path) -> None:

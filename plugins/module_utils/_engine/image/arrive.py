@@ -7,7 +7,7 @@ import os
 
 from ..answer import Answer
 from ..digests import chain, sha256
-from ..errors import Damaged, Refused, from_os
+from ..errors import Damaged, EngineError, Refused, from_os
 from ..mediatypes import DOCUMENT
 from ..plan import Plan, Step
 from ..progress import DONE, RUNNING, THERE, WAITING, Event, silent
@@ -18,6 +18,7 @@ from ..values import Value
 from . import facts
 from .add import Addition, add, remember, source_of
 from .config import Documents
+from .resolve import read_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,15 +169,31 @@ def _bring(
 
 def _missing(paths: Paths, arrival: Arrival, progress: Report, what: str) -> list[int]:
     """The numbers of the layers that the store lacks as a blob or as a tree, or has damaged."""
-    wanted, marked = [], marks.read(paths)
+    wanted, marked, proved = [], marks.read(paths), _proved(paths)
     for number, (layer, one) in enumerate(zip(arrival.manifest.layers, arrival.chains)):
         has_tree = one not in marked.layers and os.path.isdir(f"{layers.directory(paths, one)}/diff")
-        is_there = has_tree and _has_blob(paths, layer, marked)
+        # That the store has this blob and that tree does not say that the one unpacks to the other.
+        diff_id = arrival.config.diff_ids[number]
+        are_one = layer.digest == diff_id or (layer.digest, diff_id) in proved
+        is_there = has_tree and are_one and _has_blob(paths, layer, marked)
         if not is_there:
             wanted.append(number)
         state = THERE if is_there else WAITING
         progress(Event(what=what, digest=layer.digest, done=0, total=layer.size, state=state))
     return wanted
+
+
+def _proved(paths: Paths) -> set[tuple[str, str]]:
+    """(digest of a blob, diff id) of all layers of the images that the store has: unpacking them showed that they belong together."""
+    found: set[tuple[str, str]] = set()
+    for digest in {item["digest"] for item in layout.read_index(paths)}:
+        try:
+            manifest = read_document(paths, digest)
+            diff_ids = read_document(paths, manifest["config"]["digest"])["rootfs"]["diff_ids"]
+            found.update(zip((layer["digest"] for layer in manifest["layers"]), diff_ids))
+        except (EngineError, KeyError, TypeError):
+            continue  # one that is damaged proves nothing
+    return found
 
 
 def _has_blob(paths: Paths, layer: Descriptor, marked: marks.Marks) -> bool:
