@@ -56,14 +56,14 @@ class Cell:
         readonly: bool = False,
         mounts_before: tuple[dict[str, Any], ...] = (PROC, DEV),
         before: Callable[[], object] | None = None,
-        outside: Callable[[], object] | None = None,
+        outside: Callable[[int], object] | None = None,
         how: dict[str, Any] | None = None,
         identity: dict[str, Any] | None = None,
         **words: Any,
     ) -> Done:
         """Run a script, or a command, with these mounts; `words` go into "process", `how` to become().
 
-        `before` is called where the caller is, `outside` on the host's side once the root is complete.
+        `before` is called where the caller is, `outside(pid)` on the host's side once the root is complete.
         """
         args = ["sh", "-c", script] if isinstance(script, str) else script
         oci = {
@@ -110,7 +110,7 @@ class Cell:
             self._equip(oci, places, listed, shared, pid, ours)
             link.receive(ours, "ready")
             if outside:
-                outside()
+                outside(pid)
             link.send(ours, "go")
             if ours.recv(1, 0x2):
                 link.receive(ours, "nothing")

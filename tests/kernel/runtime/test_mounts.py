@@ -253,7 +253,7 @@ def test_mounts_of_the_hosts_reach_slaves_and_no_others(cell: Cell, tmp_path: pa
             for name in ("private", "slave", "shared", "none")
         ]
 
-        def later() -> None:
+        def later(_pid: int) -> None:
             (top / "later").mkdir()
             subprocess.run([*HERE, "mount", "-t", "tmpfs", "later", str(top / "later")], check=True)
 
@@ -291,7 +291,7 @@ def test_a_slave_root_sees_what_the_host_mounts_below_it(cell: Cell, tmp_path: p
     with mounted(tmp_path / "top", shared=True) as top:
         subprocess.run(["cp", "-a", f"{cell.top}/.", str(top)], check=True)
         inner = Cell(str(top), cell.scratch)
-        later = lambda: subprocess.run([*HERE, "mount", "-t", "tmpfs", "later", str(top / "tmp")], check=True)  # noqa: E731
+        later = lambda _pid: subprocess.run([*HERE, "mount", "-t", "tmpfs", "later", str(top / "tmp")], check=True)  # noqa: E731
         for word, sees in (("rslave", True), ("rprivate", False)):
             done = inner.run(
                 "sleep 0.1; grep ' /tmp ' /proc/self/mountinfo", outside=later, linux={"rootfsPropagation": word}

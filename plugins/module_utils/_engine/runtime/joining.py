@@ -9,7 +9,7 @@ import select
 from ..kernel import process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import groups, limits, link, pty, users
+from . import groups, labels, limits, link, pty, users
 from .become import become, own_pipes
 from .bundle import Program
 
@@ -17,10 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-# The network may be another container's, over which only the host has rights, so it comes before the user namespace; that
-# one gives the rights that the others need. The process namespace counts for children only, so it comes late.
-_ORDER = (("net", process.NEWNET), ("user", process.NEWUSER), ("ipc", process.NEWIPC), ("uts", process.NEWUTS),
-          ("cgroup", process.NEWCGROUP), ("pid", process.NEWPID), ("mnt", process.NEWNS))  # fmt: skip
+# Any may be another container's or, but for the user namespace, one that the host's root made: over those only that one has
+# rights, so they come before the user namespace. The process namespace counts for children only. The mount namespace is last:
+# from there on nothing of the host's can be opened any more, and nothing that can be opened is trusted.
+_ORDER = (("net", process.NEWNET), ("ipc", process.NEWIPC), ("uts", process.NEWUTS), ("time", process.NEWTIME),
+          ("cgroup", process.NEWCGROUP), ("pid", process.NEWPID), ("user", process.NEWUSER), ("mnt", process.NEWNS))  # fmt: skip
 _CHUNK = 1 << 16
 
 
@@ -156,49 +157,74 @@ def _join(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
     """The process that changes namespaces; its child is the one inside, and its own exit status becomes the child's."""
     try:
         process.set_dumpable(False)
-        spaces = [
-            (os.open(f"/proc/{plan.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _wanted(plan)
-        ]
-        limits.forget_scheduling()
-        limits.forget_callers(plan.process.get("rlimits") or ())
-        limits.run_on(plan.process, "initial")
-        groups.join(plan.cgroups, plan.unified)
-        limits.run_on(plan.process, "final")
-        limits.give(0, plan.process, strict=False)
+        spaces = _open_spaces(plan.pid)
+        _take_limits(plan)
         os.chdir("/")
         if not plan.terminal:
             own_pipes(stdio, plan.id_start)
-        for fd, kind in spaces:
-            process.setns(fd, kind)
-        if plan.id_start is not None:
-            os.setresgid(0, 0, 0)
-            os.setgroups(())
-            os.setresuid(0, 0, 0)
-        # A change of ids resets it, and the container's processes could look into this one.
-        process.set_dumpable(False)
+        # The host's, by which this process is known for certain: the container's may be anything.
+        proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if labels.wanted(plan.process) else -1
+        _enter(spaces)
         signals.pthread_sigmask(signals.SIG_SETMASK, (signals.SIGUSR1,))
         child = os.fork()
     except BaseException as error:
         link.send_error(door, error)
         os._exit(1)
     if child == 0:
-        _inside(plan, door, stdio)
+        _inside(plan, door, stdio, proc)
     door.close()
     for fd in set(stdio) - {-1}:
         os.close(fd)
     _follow(child)
 
 
-def _wanted(plan: Plan) -> list[tuple[str, int]]:
-    """The namespaces that differ from ours: joining one's own user namespace is an error (setns(2))."""
-    return [
-        (name, kind)
-        for name, kind in _ORDER
-        if os.stat(f"/proc/{plan.pid}/ns/{name}").st_ino != os.stat(f"/proc/self/ns/{name}").st_ino
-    ]
+def _open_spaces(pid: int) -> list[tuple[int, int]]:
+    """Descriptors of the namespaces that differ from ours: joining one's own user namespace is an error (setns(2))."""
+    found = []
+    for name, kind in _ORDER:
+        try:
+            fd = os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if name == "time":
+                continue  # before Linux 5.6
+            raise
+        if os.fstat(fd).st_ino == os.stat(f"/proc/self/ns/{name}").st_ino:
+            os.close(fd)
+        else:
+            found.append((fd, kind))
+    return found
 
 
-def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
+def _take_limits(plan: Plan) -> None:
+    """Everything that only the host's root may give."""
+    limits.forget_scheduling()
+    limits.forget_callers(plan.process.get("rlimits") or ())
+    limits.run_on(plan.process, "initial")
+    groups.join(plan.cgroups, plan.unified)
+    limits.run_on(plan.process, "final")
+    limits.give(0, plan.process, strict=False)
+
+
+def _enter(spaces: list[tuple[int, int]]) -> None:
+    mapped = False
+    for fd, kind in spaces:
+        if kind == process.NEWNS and mapped:
+            _become_root()
+        process.setns(fd, kind)
+        os.close(fd)
+        mapped = mapped or kind == process.NEWUSER
+
+
+def _become_root() -> None:
+    """Of the user namespace: from here on this process has no rights over anything of the host's."""
+    os.setresgid(0, 0, 0)
+    os.setgroups(())
+    os.setresuid(0, 0, 0)
+    # A change of ids resets it, and the container's processes could look into this one.
+    process.set_dumpable(False)
+
+
+def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int], proc: int) -> NoReturn:
     try:
         process.set_dumpable(False)
         if plan.terminal:
@@ -214,6 +240,7 @@ def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int]) -> NoReturn:
             personality=plan.personality,
             program=plan.program,
             clamp=True,
+            proc=proc,
         )
     except BaseException as error:
         link.send_error(door, error)

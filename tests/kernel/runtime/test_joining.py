@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joining a container of which nothing is trusted: what the joining process opens, imports and lets be seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from ansible_collections.berth.containers.plugins.module_utils import _engine
+from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError, Unsupported
+from ansible_collections.berth.containers.plugins.module_utils._engine.runtime import joining
+from ansible_collections.berth.containers.tests.kernel.house import House, in_child
+from ansible_collections.berth.containers.tests.kernel.runtime.cell import KINDS, Cell
+
+PROCESS: dict[str, Any] = {"env": ["PATH=/bin"], "cwd": "/", "user": {}}
+
+# A program as it is on a host: an interpreter that has imported nothing yet. It tells what is opened and imported from the
+# moment on at which it is in the container's mount namespace.
+WATCHER = """
+import os, sys
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
+sys.path.append(sys.argv[1])
+from _engine.container import execute, record
+from _engine.kernel import process
+from _engine.paths import Paths
+from _engine.errors import EngineError
+
+inside, real = [], process.setns
+
+def setns(fd, kind=0):
+    real(fd, kind)
+    if kind == process.NEWNS:
+        inside.append(True)
+
+def hook(event, arguments):
+    if inside and event in ("import", "open"):
+        os.write(log, f"{event} {arguments[0]}\\n".encode())
+
+process.setns = setns
+sys.addaudithook(hook)
+paths = Paths(sys.argv[3])
+found = record.find(paths, sys.argv[4])
+for words in ({"argv": ("true",)}, {"argv": ("true",), "user": "nobody", "tty": True, "working_dir": "/tmp"},
+              {"argv": ("nonsense",)}, {"argv": ("true",), "user": "nonsense"}):
+    try:
+        with execute.open_session(paths, found, execute.ExecSpec(**words)) as session:
+            session.communicate(b"")
+    except EngineError:
+        continue
+"""
+
+
+def test_nothing_of_the_containers_is_opened_or_imported(house: House, tmp_path: pathlib.Path) -> None:
+    """A module that Python looks for late would be the container's: only its users and its terminals are asked for."""
+    name = house.up()["name"]
+    engine = os.path.dirname(next(iter(_engine.__path__)))
+    log = tmp_path / "log"
+    words = [sys.executable, "-I", "-S", "-c", WATCHER, engine, str(log), house.paths.root, name]
+    subprocess.run(words, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    seen = {tuple(line.split(" ", 1)) for line in log.read_text().splitlines()}
+    assert ("open", "/etc/passwd") in seen
+    assert seen <= {("open", "/etc/passwd"), ("open", "/etc/group"), ("open", "/dev/pts/ptmx")}
+
+
+HOSTILE = {"cap_add": ["SYS_ADMIN"], "security_opts": ["seccomp=unconfined"]}
+
+
+def test_a_terminal_is_a_devptss_own_or_none(house: House) -> None:
+    """What a container put at /dev/pts is not taken for a terminal, and its links are not followed."""
+    for trap in (
+        "touch /dev/pts/ptmx",
+        "mkfifo /dev/pts/ptmx",
+        "ln -s /dev/null /dev/pts/ptmx",
+        "ln -s /proc/1/fd/0 /dev/pts/ptmx",
+    ):
+        name = house.up(**HOSTILE)["name"]
+        assert house.exec(name, f"mount -t tmpfs x /dev/pts && {trap}").code == 0
+        with pytest.raises(EngineError, match=r"no devpts|Too many levels|No such device"):
+            house.exec(name, "true", tty=True)
+        assert house.exec(name, "true").code == 0
+
+
+def test_a_label_goes_to_the_hosts_procfs(house: House, tmp_path: pathlib.Path) -> None:
+    """A container that has something else at /proc can't take the label for itself and leave the process without."""
+    made = house.up(**HOSTILE)
+    trap = (
+        "mount -t tmpfs x /proc && mkdir -p /proc/self/attr/apparmor && cd /proc/self/attr && touch exec apparmor/exec"
+    )
+    assert house.exec(made["name"], trap).code == 0
+
+    def work() -> None:
+        process = {**PROCESS, "args": ["true"], "apparmorProfile": "nonsense"}
+        pid, start = made["state"]["pid"], made["userns_start"]
+        plan = joining.Plan(pid=pid, process=process, user="0", cgroups=(), unified="", id_start=start)
+        with joining.open_session(plan) as session:
+            session.communicate(b"")
+
+    with pytest.raises((Unsupported, EngineError), match=r"AppArmor|not loaded"):
+        in_child(work)
+    assert house.exec(made["name"], "cat /proc/self/attr/exec /proc/self/attr/apparmor/exec").out == ""
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["host", "userns"])
+def test_every_namespace_is_joined(cell: Cell, user: bool, tmp_path: pathlib.Path) -> None:
+    """The time namespace among them, which belongs to the host's root even when there is a user namespace."""
+    kinds = (*KINDS, "time")
+    answer = tmp_path / "answer"
+
+    def join(pid: int) -> None:
+        process = {
+            **PROCESS,
+            "args": ["sh", "-c", "for n in /proc/self/ns/*; do readlink $n; done; cut -d. -f1 /proc/uptime"],
+        }
+        plan = joining.Plan(
+            pid=pid, process=process, user="0", cgroups=(), unified="", id_start=700_000_000 if user else None
+        )
+        with joining.open_session(plan) as session:
+            code, out, err = session.communicate(b"")
+        answer.write_text(json.dumps([code, out.decode(), err.decode()]))
+
+    done = cell.run(
+        "for n in /proc/self/ns/*; do readlink $n; done",
+        user=user,
+        kinds=kinds,
+        linux={"timeOffsets": {"boottime": {"secs": 1_000_000}}},
+        outside=join,
+    )
+    code, out, err = json.loads(answer.read_text())
+    assert (code, err) == (0, "")
+    *joined, uptime = out.split()
+    assert joined == done.out.split()
+    assert len(set(joined) - {os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}) >= 7 + user
+    assert int(uptime) > 1_000_000
