@@ -113,4 +113,7 @@ def test_no_bundle(tmp_path: pathlib.Path) -> None:
 )
 def test_mappings_that_make_no_sense(entries: list[tuple[int, int, int]], words: str) -> None:
     with pytest.raises(InvalidSpec, match=words):
-        config.check_mappings([dict(zip(("containerID", "hostID", "size"), entry)) for entry in entries], "uidMappings")
+        config.check_mappings(
+            [{"containerID": inside, "hostID": outside, "size": size} for inside, outside, size in entries],
+            "uidMappings",
+        )

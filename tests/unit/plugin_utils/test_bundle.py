@@ -28,7 +28,11 @@ def test_only_sources_travel(tmp_path: pathlib.Path) -> None:
     (tmp_path / "room/a.py").write_text("A = 1\n")
     (tmp_path / "room/__pycache__/a.cpython-311.pyc").write_text("compiled")
     (tmp_path / "room/.a.py.swp").write_text("being edited")
-    assert set(bundle.collect(str(tmp_path), packages=())) == {"launcher.py", "oci_launcher.py", "berth_engine/room/a.py"}
+    assert set(bundle.collect(str(tmp_path), packages=())) == {
+        "launcher.py",
+        "oci_launcher.py",
+        "berth_engine/room/a.py",
+    }
 
 
 def test_a_missing_package_is_named() -> None:

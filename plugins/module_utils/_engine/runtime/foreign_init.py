@@ -97,6 +97,9 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     enter(root, read_only=bool(oci["root"].get("readonly")), propagation=propagation)
     spaces.close()
     _take_streams(order, door)
+    if order.process is None:
+        _wait(order, door)
+        raise EngineError("there is no process in this configuration to become")
     become(
         wanted,
         personality=linux.get("personality"),
