@@ -102,9 +102,7 @@ def _missing(paths: Paths, offer: Offer) -> list[str]:
     manifest = oci.read_manifest(offer.manifest, offer.media_type, "the manifest")
     layers = manifest.layers if isinstance(manifest, oci.Manifest) else ()
     marked = marks.read(paths).blobs
-    return sorted(
-        {item.digest for item in layers if item.digest in marked or not stored.has(paths, item.digest)}
-    )
+    return sorted({item.digest for item in layers if item.digest in marked or not stored.has(paths, item.digest)})
 
 
 class _Provider:
