@@ -46,8 +46,13 @@ class Host:
         return done.stdout
 
     def group(self, name: str) -> str:
-        """The container's cgroup."""
-        return f"/sys/fs/cgroup/berth/{self.berth('ps', '-aq', '--no-trunc', '--filter', f'name={name}')}"
+        """The container's cgroup, in the scope that systemd made for it."""
+        ident = self.ident(name)
+        return f"/sys/fs/cgroup/berth.slice/berth-{ident}.scope/{ident}"
+
+    def ident(self, name: str) -> str:
+        """The container's whole id."""
+        return self.berth("ps", "-aq", "--no-trunc", "--filter", f"name={name}")
 
     def limits(self, name: str) -> tuple[str, ...]:
         """memory.max, cpu.max and pids.max as the kernel has them."""
@@ -56,8 +61,8 @@ class Host:
     def left(self) -> str:
         """Whatever is there of containers; nothing when there are none."""
         return self.run(
-            "berth ps -aq; grep /var/lib/berth/ /proc/mounts; ls /sys/fs/cgroup/berth | grep -E '^[0-9a-f]{64}$'; "
-            "cat /sys/fs/cgroup/berth/supervisors/cgroup.procs; ip -o link show type veth; nft list ruleset | grep elements; "
+            "berth ps -aq; grep /var/lib/berth/ /proc/mounts; ls -d /sys/fs/cgroup/berth /sys/fs/cgroup/berth.slice/*/ 2>/dev/null; "
+            "systemctl list-units --all --plain --no-legend 'berth*.scope'; ip -o link show type veth; nft list ruleset | grep elements; "
             "ls -A /run/berth/containers /var/lib/berth/staging /var/lib/berth/containers | grep -v -e : -e '^$'; true"
         )
 

@@ -40,13 +40,49 @@ def test_limits_survive_what_systemd_does_to_the_hierarchy(host: Host) -> None:
     assert host.berth("exec", "lim", "hostname")
 
 
+def test_systemd_shows_a_container_and_stops_it_as_we_would(host: Host) -> None:
+    host.berth("run", "-d", "--name", "shown", "base", "sh", "-c", "trap 'echo asked; exit 4' TERM; sleep 1000 & wait")
+    unit = f"berth-{host.ident('shown')}.scope"
+    said = host.run(f"systemctl show -p Description,Slice,Delegate,ActiveState {unit}; systemd-cgls /berth.slice")
+    for word in (
+        "Description=berth container shown",
+        "Slice=berth.slice",
+        "Delegate=yes",
+        "ActiveState=active",
+        "sleep 1000",
+    ):
+        assert word in said
+    host.run(f"systemctl stop {unit}")
+    assert "Exited (4)" in host.run("berth ps -a | grep shown")
+    assert host.berth("logs", "shown") == "asked"
+
+
+def test_a_slice_of_ones_own(host: Host) -> None:
+    host.berth("run", "-d", "--name", "apart", "--cgroup-parent", "apart.slice", "-m", "64M", "base", "sleep", "1000")
+    ident = host.ident("apart")
+    home = f"/sys/fs/cgroup/apart.slice/berth-{ident}.scope/{ident}"
+    assert host.run(f"cat {home}/memory.max; wc -l < {home}/cgroup.procs").split() == ["67108864", "1"]
+    host.berth("rm", "-f", "apart")
+    host.run("systemctl stop apart.slice")
+
+
+def test_who_dies_for_memory_is_told_of(host: Host) -> None:
+    """The scope goes with its last process: the count of kills must have been read by then."""
+    for _round in range(3):
+        script = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived"
+        host.berth("run", "--name", "hog", "-m", "32M", "base", "sh", "-c", script, check=False)
+        assert '"oom_killed": true' in host.berth("inspect", "hog")
+        host.berth("rm", "hog")
+
+
 def test_the_end_of_a_session_disturbs_nothing(host: Host) -> None:
     session = host.run(
         f"berth {' '.join(LIMITED[:2])} --name stays base sleep 1000; cat /proc/self/cgroup"
     ).splitlines()[-1]
     assert "session-" in session
-    ours = host.run("cat $(sed 's|^|/proc/|; s|$|/cgroup|' /sys/fs/cgroup/berth/supervisors/cgroup.procs)")
-    assert set(ours.splitlines()) == {"0::/berth/supervisors"}
+    scope = host.group("stays").rpartition("/")[0]
+    ours = host.run(f"cat $(sed 's|^|/proc/|; s|$|/cgroup|' {scope}/supervisor/cgroup.procs)")
+    assert set(ours.splitlines()) == {f"0::{scope.removeprefix('/sys/fs/cgroup')}/supervisor"}
     host.run(
         f"for i in $(seq 50); do [ -e /sys/fs/cgroup{session.partition('::')[2]} ] || exit 0; sleep 0.2; done; exit 1"
     )

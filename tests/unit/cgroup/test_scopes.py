@@ -8,23 +8,22 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import scopes
-from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup.hierarchy import Hierarchy
-
-UNIFIED = Hierarchy(v1={}, v2="/sys/fs/cgroup", v2_controllers=("memory",))
 
 
 @pytest.mark.parametrize(
-    ("parent", "path"),
+    ("owner", "slice_name", "path"),
     [
-        ("berth", "berth.slice/berth-abc.scope"),
-        ("berth-1a2b3c4d", "berth.slice/berth-1a2b3c4d.slice/berth-1a2b3c4d-abc.scope"),
+        ("berth", "", "berth.slice/berth-abc.scope"),
+        ("berth-1a2b3c4d", "", "berth.slice/berth-1a2b3c4d.slice/berth-1a2b3c4d-abc.scope"),
+        ("berth", "user.slice", "user.slice/berth-abc.scope"),
+        ("berth", "a-b.slice", "a.slice/a-b.slice/berth-abc.scope"),
     ],
 )
-def test_a_scope_lies_in_the_slice_of_its_root(parent: str, path: str) -> None:
-    assert scopes.scope_of(parent, "abc") == path
+def test_a_scope_lies_in_its_slice(owner: str, slice_name: str, path: str) -> None:
+    assert scopes.scope_of(owner, "abc", slice_name) == path
 
 
-@pytest.mark.parametrize("lacking", ["booted", "socket", "unified", "only unified", ""])
+@pytest.mark.parametrize("lacking", ["booted", "socket", "unified", ""])
 def test_systemd_is_asked_where_it_owns_the_one_hierarchy(
     lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,8 +34,7 @@ def test_systemd_is_asked_where_it_owns_the_one_hierarchy(
         socket.touch()
     monkeypatch.setattr(scopes, "_BOOTED", str(booted))
     monkeypatch.setattr(scopes, "_SOCKET", str(socket))
-    here = {
-        "unified": Hierarchy(v1={}, v2="", v2_controllers=()),
-        "only unified": UNIFIED.replace(v1={"memory": "/sys/fs/cgroup/memory"}),
-    }.get(lacking, UNIFIED)
-    assert scopes.managed(here) is (lacking == "")
+    monkeypatch.setattr(scopes, "_POINT", str(tmp_path))
+    if lacking != "unified":
+        (tmp_path / "cgroup.controllers").touch()
+    assert scopes.managed() is (lacking == "")

@@ -2,7 +2,7 @@
 """Where systemd runs the host it owns the hierarchy: each container gets a delegated scope below a slice of ours.
 
 The manager is asked over its own socket (org.freedesktop.systemd1(5), StartTransientUnit), which needs no bus daemon. In
-the scope are two groups, since only leaves may hold processes: `container`, with the limits, and `supervisor`.
+the scope are two groups, since only leaves may hold processes: the container's, with the limits, and `supervisor`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import os
 import time
 
 from ..errors import EngineError
-from ..kernel import dbus, process, signals
+from ..kernel import process, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..kernel.sockets import Socket
-    from .hierarchy import Hierarchy
 
 _BOOTED = "/run/systemd/system"  # sd_booted(3)
 _SOCKET = "/run/systemd/private"
+_POINT = "/sys/fs/cgroup"
 _MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
 _EXISTS = "org.freedesktop.systemd1.UnitExists"
 # A stop is the supervisor's business, which listens for it: by default nobody else minds this signal (signal(7)).
@@ -29,24 +31,19 @@ _MARGIN = 15.0
 _PATIENCE = 20.0
 
 
-def managed(hierarchy: Hierarchy) -> bool:
-    """Whether systemd is process 1 here and delegates: on version 2 alone, where a group can't be beside its hierarchy."""
-    return bool(hierarchy.v2) and not hierarchy.v1 and os.path.isdir(_BOOTED) and os.path.exists(_SOCKET)
+def managed() -> bool:
+    """Whether systemd is process 1 and has the unified hierarchy alone, where nothing may be beside what it manages."""
+    return os.path.isdir(_BOOTED) and os.path.exists(_SOCKET) and os.path.exists(f"{_POINT}/cgroup.controllers")
 
 
-def scope_of(parent: str, ident: str) -> str:
-    """The directory, below the mount point, of the scope of container `ident` of `parent`.
+def scope_of(owner: str, ident: str, slice_name: str = "") -> str:
+    """The directory, below the mount point, of the scope OWNER-IDENT.scope in `slice_name`, OWNER.slice unless given.
 
     A dash in a slice's name is a level (systemd.slice(5)): berth-1a2b.slice lies in berth.slice.
     """
-    parts = parent.split("-")
+    parts = (slice_name or f"{owner}.slice").removesuffix(".slice").split("-")
     slices = "/".join("-".join(parts[: count + 1]) + ".slice" for count in range(len(parts)))
-    return f"{slices}/{unit_of(parent, ident)}"
-
-
-def unit_of(parent: str, ident: str) -> str:
-    """The name of that scope, as systemctl knows it."""
-    return f"{parent}-{ident}.scope"
+    return f"{slices}/{owner}-{ident}.scope"
 
 
 class Holder:
@@ -71,14 +68,19 @@ class Holder:
         os.waitpid(self.pid, 0)
 
 
-def open_scope(hierarchy: Hierarchy, parent: str, ident: str, title: str, stop_timeout: float) -> Holder:
-    """Make the scope of a container, with the group `supervisor` in it; it lasts while the holder or anybody else is there.
+def supervisors(scope: str) -> str:
+    """The group in `scope`, as `scope_of` has it, that is the supervisor's; what else is in the scope is the container's."""
+    return f"{_POINT}/{scope}/supervisor"
+
+
+def open_scope(scope: str, title: str, stop_timeout: float) -> Holder:
+    """Make `scope`, and the supervisor's group in it; it lasts while the holder or anybody else is there.
 
     EngineError, naming the scope, when the manager refuses or takes too long. A scope that is there already is used.
     """
-    home = f"{hierarchy.v2}/{scope_of(parent, ident)}/supervisor"
+    home = supervisors(scope)
     with Holder() as first:
-        _move(parent, ident, title, first.pid, int((stop_timeout + _MARGIN) * 1_000_000))
+        _move(scope, title, first.pid, int((stop_timeout + _MARGIN) * 1_000_000))
         os.makedirs(home, exist_ok=True)
         group = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -87,37 +89,53 @@ def open_scope(hierarchy: Hierarchy, parent: str, ident: str, title: str, stop_t
             os.close(group)
 
 
-def _move(parent: str, ident: str, title: str, pid: int, farewell: int) -> None:
+def close_slice(owner: str) -> None:
+    """Let go of OWNER.slice, which stays behind when the last of its scopes is gone. Idempotent."""
+    if managed():
+        with _manager() as manager:
+            _ask(manager, "StopUnit", "ss", (f"{owner}.slice", "replace"))
+
+
+def _move(scope: str, title: str, pid: int, farewell: int) -> None:
     """Let process `pid` be in the scope, which is made when it is not there; returns when it is in."""
-    unit, end = unit_of(parent, ident), time.monotonic() + _PATIENCE
+    slice_name, unit = scope.split("/")[-2:]
+    end = time.monotonic() + _PATIENCE
     properties = [
         ("Description", ("s", title)),
-        ("Slice", ("s", f"{parent}.slice")),
+        ("Slice", ("s", slice_name)),
         ("CollectMode", ("s", "inactive-or-failed")),
         ("PIDs", ("au", [pid])),
         ("Delegate", ("b", True)),
         ("KillSignal", ("i", STOP_SIGNAL)),
         ("TimeoutStopUSec", ("t", farewell)),
     ]
-    with dbus.connect(_SOCKET, patience=_PATIENCE) as manager:
+    with _manager() as manager:
         while not _is_in(pid, unit):
             if time.monotonic() > end:
                 raise EngineError(f"systemd does not make {unit}: systemctl status {unit} may tell why")
-            try:
-                dbus.call(manager, *_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
-            except dbus.CallFailed as error:
-                if error.name != _EXISTS:
-                    raise EngineError(f"systemd refuses to make {unit}: {error}") from error
-                _attach(manager, unit, pid)
+            refusal = _ask(manager, "StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
+            if refusal and _EXISTS not in refusal:
+                raise EngineError(f"systemd refuses to make {unit}: {refusal}")
+            if refusal and _ask(manager, "AttachProcessesToUnit", "ssau", (unit, "/supervisor", [pid])):
+                time.sleep(0.01)  # it is on its way out
             _await(pid, unit, end)
 
 
-def _attach(manager: Socket, unit: str, pid: int) -> None:
-    """Into a scope that is there; it may be on its way out, and then making it is tried again."""
+def _manager() -> Socket:
+    from ..kernel import dbus
+
+    return dbus.connect(_SOCKET, patience=_PATIENCE)
+
+
+def _ask(manager: Socket, method: str, signature: str, values: tuple[Any, ...]) -> str:
+    """Call a method of the manager; what it says against it, "" for nothing."""
+    from ..kernel import dbus
+
     try:
-        dbus.call(manager, *_MANAGER, "AttachProcessesToUnit", "ssau", (unit, "/supervisor", [pid]))
-    except dbus.CallFailed:
-        time.sleep(0.01)
+        dbus.call(manager, *_MANAGER, method, signature, values)
+    except dbus.CallFailed as error:
+        return str(error)
+    return ""
 
 
 def _await(pid: int, unit: str, end: float) -> None:

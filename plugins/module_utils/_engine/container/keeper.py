@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..cgroup import group, hierarchy
+from ..cgroup import group, hierarchy, scopes
 from ..errors import EngineError
 from ..kernel.sockets import Socket
 from ..paths import Paths
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 def fork_supervisor(paths: Paths) -> Nursling:
     """A supervisor for the next `start`: worth forking early, while the spec and the image are still to be read.
 
-    It lives in a cgroup of ours, so that it outlives the session of whoever starts it.
+    It lives in a cgroup of ours, so that it outlives the session of whoever starts it: under systemd in the container's
+    scope, which `start` tells it.
     """
     paths.prepare()
+    if scopes.managed():
+        return prepare(lambda end: _supervise(end, (), ""))
     here = hierarchy.mounted()
     groups = group.shelter(here, paths.cgroup)
     return prepare(lambda end: _supervise(end, groups, group.birthplace(here, groups)))

@@ -7,6 +7,7 @@ import os
 import time
 
 from .. import names
+from ..cgroup import scopes
 from ..errors import Conflict, NotFound
 from ..locks import DirectoryLock, Lock
 from ..paths import Paths
@@ -41,8 +42,11 @@ class Record(Value):
         return self.spec.name
 
     def group(self, paths: Paths) -> str:
-        """The group that its own is made in, below each hierarchy."""
-        return self.spec.cgroup_parent or paths.cgroup
+        """The group that its own is made in, below each hierarchy: under systemd a scope of its own, unless it is to be elsewhere."""
+        above = self.spec.cgroup_parent
+        if scopes.managed() and (not above or above.endswith(".slice")):
+            return scopes.scope_of(paths.cgroup, self.id, above.rpartition("/")[2] if above else "")
+        return above or paths.cgroup
 
     def state(self, paths: Paths) -> State:
         """What the files and the kernel say now; an end that its supervisor is about to record is waited for."""

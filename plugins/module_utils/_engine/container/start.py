@@ -12,6 +12,7 @@ from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
 from ..security import apparmor, labels
+from ..undo import Scope, Undo
 from . import record as records
 from . import skeleton
 from .bundling import compile_bundle
@@ -53,13 +54,14 @@ def start(
     with lock or records.lock(paths, record):
         if settled(paths, record).status == "running":
             raise Conflict(f"container {record.name} runs already")
-        with claim(paths, record) as held:
+        with claim(paths, record) as held, _scope(paths, record) as shelter:
             attachment = _prepare(paths, record, size)
             return launch.launch(
                 supervisor or fork_supervisor(paths),
                 f"{paths.container(record.id)}/bundle",
                 paths.container_run(record.id),
                 claim=held.fileno(),
+                shelter=shelter,
                 client=client,
                 meanwhile=lambda: _use_the_time(paths, None if connector else attachment, meanwhile),
                 connect=lambda pid: _connect(paths, attachment, pid, connector),
@@ -102,6 +104,22 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
             raise in_words_of(record.spec, error) from error
         raise
     return attachment
+
+
+def _scope(paths: Paths, record: Record) -> Scope:
+    """Where systemd manages the groups: the container's scope, open for the time of the `with`, as the supervisor's group; else ""."""
+
+    def make(undo: Undo) -> str:
+        place = record.group(paths)
+        if not place.endswith(".scope"):
+            return ""
+        from ..cgroup import scopes
+        from .stop import manner
+
+        undo.enter(scopes.open_scope(place, f"berth container {record.name}", manner(paths, record)[1]))
+        return scopes.supervisors(place)
+
+    return Scope(make)
 
 
 def _claim(paths: Paths, record: Record) -> tuple[Record, dict[str, int]]:

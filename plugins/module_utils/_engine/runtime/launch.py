@@ -21,6 +21,7 @@ def launch(
     run: str,
     *,
     claim: int,
+    shelter: str = "",
     client: Socket | None = None,
     meanwhile: Callable[[], object],
     connect: Callable[[int], object],
@@ -28,12 +29,13 @@ def launch(
     """The pid of the first process of the container whose saved bundle is in `directory` and `run`; it runs its command by now.
 
     `meanwhile()` is called while the namespaces are being made, to get ready for `connect(pid)`, which is called once they
-    exist, while the root is being built. The supervisor keeps the descriptor `claim`. `client` is attached before anything
+    exist, while the root is being built. The supervisor keeps the descriptor `claim`, and lives in the unified group
+    `shelter` if it does not know its own. `client` is attached before anything
     can be written. Errors are EngineErrors; nothing is left running then.
     """
     fds = (claim, client.fileno()) if client else (claim,)
     try:
-        link.send(supervisor.link, "bundle", {"directory": directory, "run": run}, fds)
+        link.send(supervisor.link, "bundle", {"directory": directory, "run": run, "shelter": shelter}, fds)
         meanwhile()
         return _follow(supervisor.link, connect)
     except BaseException:

@@ -23,9 +23,13 @@ from .spaces import birth, open_spaces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from .mountoptions import Mount
     from .names import Responder
+
+# The second is what a scope of ours sends (see cgroup/scopes.py).
+_PARTING = (signals.SIGTERM, signals.SIGURG)
 
 
 class Hooks(Value):
@@ -203,8 +207,9 @@ class Supervisor:
         self._init.close()
 
     def _part(self) -> None:
-        """SIGTERM, as from a host that goes down: let the container end as `berth stop` would, and see to it."""
-        signals.signal(signals.SIGTERM, signals.SIG_IGN)
+        """Somebody else wants it to end, a host that goes down or systemctl: let it, as `berth stop` would, and see to it."""
+        for number in _PARTING:
+            signals.signal(number, signals.SIG_IGN)
         signals.signal(signals.SIGALRM, lambda _number, _frame: process.send_signal(self._pidfd, signals.SIGKILL))
         number, seconds = self._hooks.parting()
         process.send_signal(self._pidfd, number)
@@ -230,7 +235,8 @@ class Supervisor:
         listener = self._listener
         loop.watch(listener.fileno(), lambda _events: _accept(listener, relay))
         loop.watch(self._pidfd, lambda _events: loop.stop())
-        signals.signal(signals.SIGTERM, lambda _number, _frame: self._part())
+        for number in _PARTING:
+            signals.signal(number, lambda _number, _frame: self._part())
         loop.run()
         loop.forget(self._pidfd)
         loop.forget(listener.fileno())
@@ -307,17 +313,20 @@ def main(starter: Socket, make_hooks: Callable[[str, str], Hooks], own_groups: t
     """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status.
 
     `make_hooks(root, ident)` is called once the container is known. It moves into the cgroups `own_groups`, one of which
-    is `unified`.
+    is `unified`; without any it is born in the one that comes with the container.
     """
-    if groups.fork(unified):
+    order = None if own_groups else _await_order(starter)
+    if order:
+        unified = order[0]["shelter"]
+    if not (own_groups or order) or groups.fork(unified):
         return 0
     gc.enable()
-    _detach({starter.fileno()})
+    _detach({starter.fileno(), *(order[1] if order else ())})
     groups.join(own_groups, unified)
-    try:
-        fields, fds = link.receive(starter, "bundle")
-    except EngineError:
-        return 0  # nobody needs us
+    order = order or _await_order(starter)
+    if not order:
+        return 0
+    fields, fds = order
     bundle = load(fields["directory"], fields["run"])
     client = Socket(fileno=fds[1]) if len(fds) > 1 else None
     supervisor = Supervisor(bundle, make_hooks(bundle.root, bundle.ident))
@@ -333,6 +342,14 @@ def main(starter: Socket, make_hooks: Callable[[str, str], Hooks], own_groups: t
     starter.close()
     supervisor.run(client)
     return 0
+
+
+def _await_order(starter: Socket) -> tuple[dict[str, Any], tuple[int, ...]] | None:
+    """Which container it is, with its descriptors; None when nobody needs us."""
+    try:
+        return link.receive(starter, "bundle")
+    except EngineError:
+        return None
 
 
 def _detach(kept: set[int]) -> None:
