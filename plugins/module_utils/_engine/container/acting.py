@@ -8,14 +8,20 @@ import contextlib
 from ..errors import Conflict, NotFound
 from ..paths import Paths
 from . import record as records
+from . import update as updating
 from .create import create_held
+from .freezing import pause, unpause
 from .record import Record
 from .recover import forget, replacement
 from .remove import remove
 from .spec import Spec
 from .start import start
 from .stop import stop
-from .update import update as update
+
+
+def update(paths: Paths, record: Record, wanted: Spec) -> None:
+    """Change live fields."""
+    updating.update(paths, record, wanted)
 
 
 def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
@@ -62,6 +68,16 @@ def begin(paths: Paths, record: Record) -> None:
 def end(paths: Paths, record: Record) -> None:
     """Stop the container."""
     stop(paths, (records.load(paths, record.id),))
+
+
+def rest(paths: Paths, name: str) -> None:
+    """Pause the container of that name: a step before may have made it."""
+    pause(paths, records.find(paths, name))
+
+
+def go_on(paths: Paths, name: str) -> None:
+    """Unpause the container of that name."""
+    unpause(paths, records.find(paths, name))
 
 
 def take_away(paths: Paths, record: Record) -> None:

@@ -39,7 +39,7 @@ def compile_bundle(
     name_servers: tuple[str, ...] = (),
     skeleton: str,
     size: tuple[int, int] | None = None,
-    shared: Mapping[str, int] = {},
+    shared: Mapping[str, int] | None = None,
     labels: Labels | None = None,
 ) -> Bundle:
     """The bundle of one start. `skeleton` lies below the image's layers.
@@ -48,7 +48,7 @@ def compile_bundle(
     whose namespaces it shares, by kind in config.json's words, its network aside.
     """
     spec, home = record.spec, paths.container(record.id)
-    labels = labels or Labels()
+    labels, shared = labels or Labels(), shared or {}
     oci = _config(record, image.config, own_network=network == "own", home=home, shared=shared, labels=labels)
     if spec.tty and size and all(size):
         oci["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
