@@ -278,6 +278,17 @@ def test_pushing_skips_mounts_and_sends(base: House, plain: str, tmp_path: pathl
     base.ask("container_image", name=first, state="absent")
 
 
+def test_a_blob_that_dedupe_took_away_is_pushed(base: House, fresh: House, tmp_path: pathlib.Path) -> None:
+    assert base.ask("container_image_dedupe").result["derived"]["files"] >= 1
+    with docker_registry(tmp_path / "registry") as empty:
+        pushed = base.ask("container_image_push", name="base", destination=f"{empty}/derived:1").result
+        assert (pushed["there"], pushed["sent"] > 1 << 20) == (0, True)
+        pulled = fresh.ask("container_image", name=f"{empty}/derived:1").result["image"]
+    assert pulled["digest"] == pushed["digest"]
+    assert fresh.ask("system_check").result["problems"] == []
+    assert base.ask("container_image_dedupe", blobs="restore").changed
+
+
 def test_pushing_in_chunks(base: House, fresh: House) -> None:
     """Where what stands before a registry takes no large bodies."""
     got: dict[str, bytes] = {}

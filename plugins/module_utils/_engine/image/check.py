@@ -258,7 +258,7 @@ class _Looker:
             self.unread.append(f"layer {chain_id} was not compared with its blob: {found.unread}")
         if self._seen.setdefault(blob, found.blob) == found.blob and not found.blob:
             self.blobs += 1
-            self.size += os.lstat(path).st_size
+            self.size += stored.size(self._paths, blob)
         if found.blob:
             self._add(BLOB, blob, found.blob, path, image)
             what = "nothing vouches for it, its blob is damaged" if os.path.isdir(f"{home}/diff") else "it is not there"

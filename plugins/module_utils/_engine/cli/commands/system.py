@@ -31,8 +31,8 @@ COMMAND = Command(
 )
 
 _KINDS = (
-    ("linked", "of layers"), ("dropped", "of stopped containers"), ("reflinked", "sharing blocks"),
-    ("derived", "that are blobs and come from their trees"), ("restored", "that are blobs again"),
+    ("linked", "files of layers"), ("dropped", "files of stopped containers"), ("reflinked", "files sharing blocks"),
+    ("derived", "blobs that come from their trees"), ("restored", "blobs that are files again"),
 )  # fmt: skip
 
 
@@ -109,6 +109,6 @@ def _dedupe(paths: Paths, given: Given, *, as_json: bool) -> int:
         return 0
     for kind, what in _KINDS:
         if found.get(kind, {}).get("files"):
-            say.line(f"{found[kind]['files']} files {what}: {show_size(found[kind]['bytes'])}")
+            say.line(f"{found[kind]['files']} {what}: {show_size(found[kind]['bytes'])}")
     say.line(f"{show_size(found['bytes_freed'])} {'would be freed' if dry else 'freed'}")
     return 0
