@@ -137,3 +137,28 @@ def test_every_namespace_is_joined(cell: Cell, user: bool, tmp_path: pathlib.Pat
     assert joined == done.out.split()
     assert len(set(joined) - {os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}) >= 7 + user
     assert int(uptime) > 1_000_000
+
+
+@pytest.mark.parametrize("options", [{}, {"cap_add": ["SYS_PTRACE", "DAC_OVERRIDE"]}, {"privileged": True}])
+def test_the_hosts_interpreter_is_no_containers(house: House, tmp_path: pathlib.Path, options: dict[str, Any]) -> None:
+    """CVE-2019-5736: a script whose interpreter is /proc/self/exe, in a root that has all that a Python needs.
+
+    Where the container's root is the host's own, it would get a writable way to what every engine on the host is run by.
+    """
+    libraries = subprocess.run(["ldd", sys.executable], capture_output=True, text=True, check=True).stdout
+    binds = [word for word in libraries.split() if word.startswith("/")]
+    script = tmp_path / "evil"
+    script.write_text("#!/proc/self/exe -IS\nprint('PYTHON RAN')\n")
+    script.chmod(0o755)
+    volumes = [f"{os.path.realpath(path)}:{path}:ro" for path in binds] + [
+        f"{script}:/evil",
+        f"{sys.base_prefix}/lib:{sys.base_prefix}/lib:ro",
+    ]
+    asked = {"userns_mode": "host", "volumes": volumes, **options}
+    assert "PYTHON RAN" not in house.run(["/evil"], **asked).out
+    made = house.up(**asked)
+    assert "PYTHON RAN" not in house.exec(made["name"], ["/evil"]).out
+    assert house.exec(made["name"], ["/proc/self/exe", "-c", "print('PYTHON RAN')"]).out == ""
+    # What is no program says so before there is nobody to say it to.
+    with pytest.raises(EngineError, match="Exec format error"):
+        house.exec(made["name"], "printf x >/odd; chmod +x /odd") and house.exec(made["name"], ["/odd"])

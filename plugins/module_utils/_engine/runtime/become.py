@@ -12,7 +12,7 @@ import stat
 
 from ..errors import CommandNotExecutable, CommandNotFound, EngineError, InvalidSpec
 from ..kernel import capabilities, process, seccomp, signals
-from . import labels, limits, users
+from . import labels, limits, springboard, users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def become(
     preserve: int = 0,
     keyring: bool = True,
     clamp: bool = False,
+    shield: bool = False,
     proc: int = -1,
 ) -> NoReturn:
     """Turn into the process that `wanted` (config.json's "process") describes. Errors are EngineErrors; it never returns.
@@ -55,7 +56,8 @@ def become(
     up in the current root. `personality` is config.json's linux.personality. `program` is installed right before the
     execve(2) when there are no new privileges, else before capabilities are dropped; `report` is given its listener.
     `gate` is called when nothing can fail any more but the execve(2) itself. `clamp` makes the best of limits that this
-    host does not allow. `proc` is a descriptor of a trusted procfs for labels, -1 for /proc.
+    host does not allow. `shield` keeps the host's interpreter out of the reach of a container whose root is the host's (see
+    springboard), but for one that a label confines. `proc` is a descriptor of a trusted procfs for labels, -1 for /proc.
 
     What a caller of ours left behind does not reach the process: signals, umask (022 unless given), personality, timer
     slack, secure bits, keyring. Niceness, processors and limits: see limits.forget_scheduling and forget_callers.
@@ -86,6 +88,8 @@ def become(
         gate()
     if program and privileges_stay:
         _install(program, report)
+    if shield and not labels.wanted(wanted):
+        springboard.jump(_find(arguments[0], environment), arguments, environment)
     _execute(arguments, environment)
 
 
@@ -245,14 +249,14 @@ def _candidates(name: str, environment: dict[str, str]) -> list[str]:
     return [name] if "/" in name else [f"{part or '.'}/{name}" for part in environment["PATH"].split(":")]
 
 
-def _find(name: str, environment: dict[str, str]) -> None:
-    """Raise what _execute would, as far as it can be told without executing."""
+def _find(name: str, environment: dict[str, str]) -> str:
+    """The path of the command. Raises what _execute would, as far as it can be told without executing."""
     found = False
     for path in _candidates(name, environment):
         if os.access(path, os.X_OK, effective_ids=True) and not os.path.isdir(path):
-            return
+            return path
         found = found or os.path.exists(path)
-    _refuse(name, environment, os.strerror(errno.EACCES) if found else "")
+    raise _refusal(name, environment, os.strerror(errno.EACCES) if found else "")
 
 
 def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
@@ -263,11 +267,11 @@ def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 reason = error.strerror or str(error)
-    _refuse(arguments[0], environment, reason)
+    raise _refusal(arguments[0], environment, reason)
 
 
-def _refuse(name: str, environment: dict[str, str], reason: str) -> NoReturn:
+def _refusal(name: str, environment: dict[str, str], reason: str) -> EngineError:
     if reason:
-        raise CommandNotExecutable(f"command {name!a} can't be executed: {reason}")
+        return CommandNotExecutable(f"command {name!a} can't be executed: {reason}")
     where = "" if "/" in name else f" in PATH {environment['PATH']}"
-    raise CommandNotFound(f"command {name!a} is not in the container{where}")
+    return CommandNotFound(f"command {name!a} is not in the container{where}")

@@ -65,6 +65,7 @@ def _run(
     _name(oci, spaces)
     _prepare_directory(str(oci["process"]["cwd"]))
     terminal = _open_terminal() if bundle.terminal else ()
+    kinds = spaces.kinds
     spaces.close()
     link.send(supervisor, "ready", {"made": root.made}, terminal[:1])
     link.receive(supervisor, "go")
@@ -82,6 +83,7 @@ def _run(
         personality=linux.get("personality"),
         program=bundle.filter(),
         clamp=True,
+        shield="user" not in kinds,
     )
 
 

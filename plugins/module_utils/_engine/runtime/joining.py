@@ -240,6 +240,7 @@ def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int], proc: int) ->
             personality=plan.personality,
             program=plan.program,
             clamp=True,
+            shield=plan.id_start is None,
             proc=proc,
         )
     except BaseException as error:
