@@ -24,6 +24,8 @@ NAMES = (
     "pull",
     "archives",
     "sharing",
+    "seccomp",
+    "oci_run",
 )
 
 
