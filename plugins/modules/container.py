@@ -27,9 +27,11 @@ options:
       - V(started) creates the container if need be and runs it.
       - V(stopped) creates the container if need be and ends its processes.
       - V(present) creates the container if need be and leaves it running or stopped, as it is.
+      - V(paused) creates and runs the container if need be and freezes its processes, which keep all that they have.
+        V(started) lets them go on.
       - V(absent) ends its processes and removes it with all that it wrote outside of its volumes.
     type: str
-    choices: [absent, present, started, stopped]
+    choices: [absent, present, started, stopped, paused]
     default: started
   image:
     description:
@@ -405,7 +407,7 @@ container:
       description: What was asked for, in the one spelling that is kept. Sizes are bytes and durations seconds.
       type: dict
     state:
-      description: C(status), C(running), C(pid), C(exit_code), C(oom_killed), C(error), C(started_at) and C(finished_at).
+      description: C(status), C(running), C(paused), C(pid), C(exit_code), C(oom_killed), C(error), C(started_at) and C(finished_at).
       type: dict
     network:
       description: C(mode), C(address), C(prefix), C(gateway), C(mac) and C(bridge).

@@ -14,7 +14,7 @@ _PER_DEVICE = {"type": "list", "elements": "raw"}
 # No defaults but for the state: an option that is left out is no opinion, and the engine knows its own defaults.
 CONTAINER: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped"], "default": "started"},
+    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped", "paused"], "default": "started"},
     "image": {"type": "str"},
     "command": {"type": "raw"},
     "entrypoint": _TEXTS,

@@ -9,3 +9,4 @@ if TYPE_CHECKING:
 
 INFO: dict[str, dict[str, Any]] = {"name": {"type": "list", "elements": "str"}}
 IMAGE_INFO: dict[str, dict[str, Any]] = {**INFO, "documents": {"type": "bool", "default": False}}
+CONTAINER_INFO: dict[str, dict[str, Any]] = {**INFO, "stats": {"type": "bool", "default": False}}

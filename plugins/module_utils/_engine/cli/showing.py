@@ -40,9 +40,10 @@ def ago(then: float, now: float) -> str:
 
 
 def status(state: State, now: float) -> str:
-    """Up 5 minutes, Exited (0) 2 days ago, Created."""
+    """Up 5 minutes, Up 5 minutes (Paused), Exited (0) 2 days ago, Created."""
     if state.status == "running":
-        return f"Up {duration(max(now - state.started_at, 0))}{' (no supervisor)' if state.lost else ''}"
+        remarks = f"{' (Paused)' if state.paused else ''}{' (no supervisor)' if state.lost else ''}"
+        return f"Up {duration(max(now - state.started_at, 0))}{remarks}"
     if state.status == "exited":
         return f"Exited ({'?' if state.unseen else state.exit_code}) {ago(state.finished_at or state.started_at, now)}"
     return "Created"

@@ -69,7 +69,8 @@ def paused(paths: Paths, record: Record) -> Scope:
     """Freeze the container's processes for the time of the `with`; nothing to do when it does not run."""
 
     def freeze(undo: Undo) -> None:
-        if record.state(paths).status == "running":
+        now = record.state(paths)
+        if now.status == "running" and not now.paused:
             here, parent = hierarchy.mounted(), record.group(paths)
             undo.later(lambda: group.freeze(here, parent, record.id, frozen=False))
             group.freeze(here, parent, record.id, frozen=True)

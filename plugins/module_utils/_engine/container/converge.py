@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-STATES = ("absent", "present", "started", "stopped")
+STATES = ("absent", "present", "started", "stopped", "paused")
+_ALIVE = ("running", "paused")
 _DEFAULTS = {
     "auto_remove": False,
     "read_only": False,
@@ -44,7 +45,7 @@ class Actual(Value):
 
 
 def container(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
-    """Bring one container to `state`: absent, present, started (default) or stopped, as its other options say."""
+    """Bring one container to `state`: absent, present, started (default), stopped or paused, as its other options say."""
     name = check_name(params.get("name"))
     if not check:
         recover(paths)
@@ -87,24 +88,27 @@ def plan_container(paths: Paths, params: Mapping[str, Any]) -> Plan:
 def observe(paths: Paths, name: str) -> Actual:
     """The container of that name as records and kernel have it."""
     record = records.find_by_name(paths, name)
-    return Actual(record=record, status=record.state(paths).status) if record else Actual()
+    return Actual(record=record, status=record.state(paths).shown) if record else Actual()
 
 
 def plan(paths: Paths, wanted: Spec, state: str, actual: Actual, *, recreate: bool) -> Plan:
     """Pure: `actual.digest` is what the image is now. The steps close over `paths` and run later."""
     record, status = actual.record, actual.status
-    before, runs = _shown(actual), state == "started" or (state == "present" and status == "running")
-    after = {**wanted.as_dict(), "image_digest": actual.digest, "state": "running" if runs else _idle(state, actual)}
+    still = state == "paused" or (state == "present" and status == "paused")
+    runs = state in ("started", "paused") or (state == "present" and status in _ALIVE)
+    before, goal = _shown(actual), "paused" if still else "running"
+    after = {**wanted.as_dict(), "image_digest": actual.digest, "state": goal if runs else _idle(state, actual)}
+    rest = Step(what=f"pause container {wanted.name}", run=lambda: _acting().rest(paths, wanted.name))
     if record is None:
         step = Step(what=f"create container {wanted.name}", run=lambda: _acting().make(paths, wanted, run=runs))
-        return Plan(before=before, after=after, steps=(step,))
+        return Plan(before=before, after=after, steps=(step, rest) if still else (step,))
     changed = differences(wanted, record.spec)
     if recreate or record.image_digest != actual.digest or set(changed) - set(Spec._live):
-        after["state"] = "running" if runs else "created"
+        after["state"] = goal if runs else "created"
         step = Step(
             what=f"recreate container {wanted.name}", run=lambda: _acting().replace(paths, record, wanted, run=runs)
         )
-        return Plan(before=before, after=after, steps=(step,))
+        return Plan(before=before, after=after, steps=(step, rest) if still else (step,))
     steps = []
     if changed:
         steps.append(
@@ -113,9 +117,13 @@ def plan(paths: Paths, wanted: Spec, state: str, actual: Actual, *, recreate: bo
                 run=lambda: _acting().update(paths, record, wanted),
             )
         )
-    if runs and status != "running":
+    if runs and status not in _ALIVE:
         steps.append(Step(what=f"start container {wanted.name}", run=lambda: _acting().begin(paths, record)))
-    if state == "stopped" and status == "running":
+    if still and status != "paused":
+        steps.append(rest)
+    if state == "started" and status == "paused":
+        steps.append(Step(what=f"unpause container {wanted.name}", run=lambda: _acting().go_on(paths, wanted.name)))
+    if state == "stopped" and status in _ALIVE:
         steps.append(Step(what=f"stop container {wanted.name}", run=lambda: _acting().end(paths, record)))
     return Plan(before=before, after=after if steps else before, steps=tuple(steps))
 
@@ -157,4 +165,4 @@ def _idle(state: str, actual: Actual) -> str:
     """The status of a container that is not to run: one that never ran stays created."""
     if actual.record is None:
         return "created"
-    return "exited" if state == "stopped" and actual.status == "running" else actual.status
+    return "exited" if state == "stopped" and actual.status in _ALIVE else actual.status

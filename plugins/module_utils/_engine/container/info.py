@@ -17,6 +17,7 @@ from .spec import opinions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -37,8 +38,9 @@ def describe(paths: Paths, record: Record) -> dict[str, Any]:
         "labels": dict(record.spec.labels),
         "spec": opinions(record.spec),
         "state": {
-            "status": now.status,
+            "status": now.shown,
             "running": now.status == "running",
+            "paused": now.paused,
             "pid": now.pid,
             "exit_code": now.exit_code,
             "oom_killed": now.oom_killed,
@@ -64,17 +66,29 @@ def describe(paths: Paths, record: Record) -> dict[str, Any]:
 
 
 def container_info(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
-    """All containers, or those in `name` (a list); one that is not there is left out, as facts modules do."""
-    wanted = params.get("name")
-    if not wanted:
-        return Answer(result={"containers": [describe(paths, record) for record in records.every(paths)]})
+    """All containers, or those in `name` (a list); one that is not there is left out, as facts modules do.
+
+    With `stats` each has a key more, what it has used so far: None for one that does not run.
+    """
     found = []
+    for record in _chosen(paths, params.get("name")):
+        found.append(describe(paths, record))
+        if params.get("stats"):
+            from .stats import stats_of
+
+            found[-1]["stats"] = stats_of(paths, record)
+    return Answer(result={"containers": found})
+
+
+def _chosen(paths: Paths, wanted: Any) -> Iterator[Record]:
+    if not wanted:
+        yield from records.every(paths)
+        return
     for reference in [wanted] if isinstance(wanted, str) else wanted:
         try:
-            found.append(describe(paths, records.find(paths, str(reference))))
+            yield records.find(paths, str(reference))
         except NotFound:
             continue
-    return Answer(result={"containers": found})
 
 
 def _time(seconds: float) -> str:

@@ -19,6 +19,7 @@ class State(Value):
     """`status` is created, running or exited. Times are seconds since the epoch; `exit_code` is -1 when nobody saw it.
 
     `pid` and `supervisor` are 0 when there is no such process; `lost` says that the container runs without its supervisor.
+    `paused` says that somebody wants it to stand still: it runs, and does nothing.
     """
 
     status: str = "created"
@@ -29,6 +30,12 @@ class State(Value):
     exit_code: int = 0
     oom_killed: bool = False
     error: str = ""
+    paused: bool = False
+
+    @property
+    def shown(self) -> str:
+        """`status` in Docker's words, which has one more: paused."""
+        return "paused" if self.paused else self.status
 
     @property
     def unseen(self) -> bool:
@@ -47,6 +54,17 @@ def write_running(run: str, pid: int, started_at: float) -> None:
         "supervisor": os.getpid(), "supervisor_started": proc.start_time(os.getpid()),
     }  # fmt: skip
     write_record(f"{run}/state.json", fields, durable=False)
+
+
+def write_paused(run: str, *, paused: bool) -> None:
+    """Say whether the container is to stand still. Idempotent; gone with the run."""
+    try:
+        if paused:
+            os.close(os.open(f"{run}/paused", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        else:
+            os.unlink(f"{run}/paused")
+    except FileNotFoundError:
+        return
 
 
 def write_exited(home: str, fields: dict[str, Any]) -> None:
@@ -75,7 +93,10 @@ def observe(home: str, run: str) -> State:
     if running and running["boot"] == proc.boot_id() and proc.is_alive(running["pid"], running["pid_started"]):
         alive = proc.is_alive(running["supervisor"], running["supervisor_started"])
         supervisor = running["supervisor"] if alive else 0
-        return State(status="running", pid=running["pid"], supervisor=supervisor, started_at=running["started_at"])
+        paused = os.path.exists(f"{run}/paused")
+        return State(
+            status="running", pid=running["pid"], supervisor=supervisor, started_at=running["started_at"], paused=paused
+        )
     ended = _read(f"{home}/exit.json")
     if running and (not ended or ended["started_at"] != running["started_at"]):
         return State(status="exited", started_at=running["started_at"], exit_code=-1, error="its end was not seen")

@@ -68,7 +68,7 @@ def _matches(item: Listed, key: str, value: str) -> bool:
     if key == "name":
         return value in spec.name
     if key == "status":
-        return value == item.state.status
+        return value == item.state.shown
     if key == "label":
         name, equals, wanted = value.partition("=")
         return name in spec.labels and (not equals or spec.labels[name] == wanted)
@@ -97,7 +97,7 @@ def _facts(item: Listed) -> dict[str, Any]:
         "image_digest": record.image_digest,
         "command": list(item.command),
         "created": record.created,
-        "status": state.status,
+        "status": state.shown,
         "exit_code": state.exit_code if state.status == "exited" else None,
         "started_at": state.started_at or None,
         "finished_at": state.finished_at or None,
