@@ -95,18 +95,22 @@ def profile(held: tuple[str, ...], family: tuple[str, ...]) -> dict[str, Any]:
 
     x32 is left out: few kernels have it, and every call has one more number there.
     """
-    allowed = {name for kind in family[:1] for name in f"{_ALLOWED} {_OF_FAMILY[kind]}".split()}
-    for capability in held:
-        allowed.update(_OF_CAPABILITY.get(capability, "").split())
+    allowed = _ALLOWED.split()
+    more = {name for capability in held for name in _OF_CAPABILITY.get(capability, "").split()}
+    more.update(_OF_FAMILY[family[0]].split())
+    allowed += more.difference(allowed)
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": _EPERM,
         "architectures": [f"SCMP_ARCH_{kind}" for kind in family if kind != "X32"],
-        "syscalls": [{"names": sorted(allowed), "action": "SCMP_ACT_ALLOW"}, *_by_arguments(held, "clone" in allowed)],
+        "syscalls": [
+            {"names": sorted(allowed), "action": "SCMP_ACT_ALLOW"},
+            *_by_arguments(held, may_isolate="clone" in more),
+        ],
     }
 
 
-def _by_arguments(held: tuple[str, ...], may_isolate: bool) -> list[dict[str, Any]]:
+def _by_arguments(held: tuple[str, ...], *, may_isolate: bool) -> list[dict[str, Any]]:
     families = [*_FAMILIES, *([(~0, _AF_XDP)] if "NET_RAW" in held else [])]
     rules = [_allow("socket", _masked(0, mask & _LOW, value)) for mask, value in families]
     rules += [_allow("personality", {"index": 0, "op": "SCMP_CMP_EQ", "value": value}) for value in _PERSONALITIES]
