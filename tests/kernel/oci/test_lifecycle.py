@@ -71,6 +71,20 @@ def test_what_can_not_be_made_leaves_no_trace(oci: Runtime, changes: dict[str, A
     assert oci.traces() == []
 
 
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer"])
+def test_a_create_that_is_killed_leaves_something_to_delete(oci: Runtime, kind: str) -> None:
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"touch {oci.place}/here; exec sleep 20"]}
+    bundle = oci.bundle("true", hooks={kind: [hook]})
+    with subprocess.Popen(
+        [oci.program, "--root", oci.root, "create", "-b", bundle, "one"], stderr=subprocess.DEVNULL
+    ) as one:
+        until(lambda: (oci.place / "here").exists())
+        assert oci.state("one")["status"] == "creating"
+        one.kill()
+    oci.ok("delete", "--force", "one")
+    assert oci.traces() == []
+
+
 def test_later_changes_of_the_bundle_have_no_effect(oci: Runtime) -> None:
     bundle = oci.bundle("echo", "first")
     oci.create("one", bundle)

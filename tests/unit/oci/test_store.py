@@ -61,7 +61,9 @@ def test_status(tmp_path: pathlib.Path) -> None:
     home = Home(str(tmp_path), "one")
     home.reserve(KNOWN, b"{}")
     me = KNOWN.replace(pid=os.getpid(), started=proc.start_time(os.getpid()))
-    assert status(home, KNOWN) == "creating"
+    assert status(Home(str(tmp_path), "one"), KNOWN) == "creating"
+    home.__exit__()
+    assert status(Home(str(tmp_path), "one"), KNOWN) == "stopped"
     assert status(home, me) == "creating"
     ready = me.replace(ready=True)
     assert status(home, ready) == "running"

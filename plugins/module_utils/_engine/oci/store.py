@@ -98,6 +98,15 @@ class Home:
         self._lock = lock
         return True
 
+    def is_held(self) -> bool:
+        """Whether another command has it in its hands."""
+        if self._lock >= 0:
+            return False
+        if self._try_lock():
+            self.__exit__()
+            return False
+        return True
+
     def __exit__(self, *_unused: object) -> None:
         if self._lock >= 0:
             os.close(self._lock)
@@ -188,7 +197,8 @@ def missing(ident: str) -> NotFound:
 def status(home: Home, known: Known, *, paused: bool = False) -> str:
     """creating, created, running, paused or stopped; `paused` says what its cgroup's freezer is."""
     if not known.pid:
-        return "creating"
+        # Its maker may have been killed; then nothing of it runs.
+        return "creating" if home.is_held() else "stopped"
     if not proc.is_alive(known.pid, known.started):
         return "stopped"
     if not known.ready:
