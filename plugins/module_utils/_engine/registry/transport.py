@@ -114,6 +114,13 @@ class Reply:
         self._response.close()
 
 
+class _Seen(Reply):
+    """What a HEAD brought without urllib3: nothing is left to read."""
+
+    def pieces(self) -> Iterator[bytes]:
+        return iter(())
+
+
 class Transport:
     """Connections that are kept between requests; after a fork each process has its own."""
 
@@ -183,10 +190,30 @@ class Transport:
         )
 
     def _once(self, request: Request) -> Reply:
-        door = open_door()
         headers = {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers}
         if request.authorization:
             headers["Authorization"] = request.authorization
+        seen = self._glance(request, headers) if request.method == "HEAD" and _door is None else None
+        return _Seen(seen, request) if seen else self._ask(request, headers)
+
+    def _glance(self, request: Request, headers: dict[str, str]) -> Any:
+        """The answer to a HEAD without the help of urllib3, None when there is none. NoTLS."""
+        from .glance import glance
+
+        origin = request.origin
+        try:
+            return glance(
+                origin, request.path, headers, context=lambda: self._tls(origin), environment=self._environment,
+                seconds=self.patience.connect,
+            )  # fmt: skip
+        except OSError as error:
+            fault = _tls_sentence(error, origin.netloc)
+            if isinstance(fault, NoTLS):
+                raise fault from None
+        return None
+
+    def _ask(self, request: Request, headers: dict[str, str]) -> Reply:
+        door = open_door()
         body: Any = request.body() if callable(request.body) else request.body
         if callable(request.body):
             headers["Content-Length"] = str(request.length)
@@ -199,7 +226,7 @@ class Transport:
         except (door.errors.HTTPError, OSError) as error:
             if self._lazy and _is_distrust(error):
                 self._lazy, self._pools = False, {}
-                return self._once(request)
+                return self._ask(request, headers)
             raise _sentence(error, request.origin, self.patience) from None
         finally:
             if callable(request.body):
