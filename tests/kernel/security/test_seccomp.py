@@ -110,6 +110,7 @@ def test_arguments_that_are_refused_from_either_instruction_set(house: House, tm
     assert ask(house, hidden) == [ENOSYS] * 3
     good = [
         Call(wide["socket"], (2, 1, 0)),
+        Call(wide["socket"], (2 | UPPER, 1, 0)),
         Call(wide["personality"], (0xFFFFFFFF,)),
         Call(narrow["socket"], (1, 1, 0), narrow=True),
     ]
