@@ -27,6 +27,32 @@ CONTAINER = (
     },
     {"name": "made", **ABSENT},
 )
+ISOLATED = (
+    "container",
+    {
+        "name": "made",
+        **SLEEP,
+        "network_mode": "none",
+        "devices": ["/dev/null:/dev/sink"],
+        "device_cgroup_rules": ["c 189:* rmw"],
+        "security_opts": ["unmask=/proc/interrupts", "no-new-privileges:true"],
+        "ulimits": ["nofile=100:200"],
+        "sysctls": {"net.core.somaxconn": 99},
+        "oom_score_adj": 50,
+        "shm_size": "4M",
+        "ipc_mode": "shareable",
+        "userns_mode": "nomap",
+        "uts_mode": "host",
+        "groups": [42, "tty"],
+        "umask": "0027",
+        "memory": "64M",
+        "memory_swap": -1,
+        "cpu_shares": 100,
+        "cpuset_cpus": "0",
+        "device_read_bps": [],
+    },
+    {"name": "made", **ABSENT},
+)
 CREATED = (
     "container",
     {"name": "made", **SLEEP, "state": "present", "network_mode": "none"},
@@ -70,8 +96,15 @@ def steps(world: World, module: str, options: dict[str, Any], *, change: bool) -
 
 @pytest.mark.parametrize(
     ("module", "present", "absent"),
-    [IMAGE, CONTAINER, CREATED, ENVIRONMENT, TAG],
-    ids=["container_image", "container", "container-present", "environment", "container_image_tag"],
+    [IMAGE, CONTAINER, ISOLATED, CREATED, ENVIRONMENT, TAG],
+    ids=[
+        "container_image",
+        "container",
+        "container-isolated",
+        "container-present",
+        "environment",
+        "container_image_tag",
+    ],
 )
 def test_the_order(world: World, module: str, present: dict[str, Any], absent: dict[str, Any]) -> None:
     steps(world, module, present, change=True)
