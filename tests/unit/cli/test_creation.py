@@ -127,6 +127,12 @@ def test_an_env_file_that_is_missing() -> None:
         spec("--env-file /nowhere/env base")
 
 
+def test_a_profile_may_be_named_from_here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "profile.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert spec("--security-opt seccomp=profile.json base").security_opts == (f"seccomp={tmp_path}/profile.json",)
+
+
 @pytest.mark.parametrize("line", ["-e =x base", "--add-host db base", "--add-host :1.2.3.4 base"])
 def test_what_makes_no_sense(line: str) -> None:
     with pytest.raises(InvalidSpec):

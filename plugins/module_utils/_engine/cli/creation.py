@@ -149,7 +149,15 @@ def said(given: Given) -> dict[str, Any]:
     params.update({param: given.text(key) for key, param in _TEXTS.items() if given.text(key) is not None})
     params.update({param: list(given.many(key)) for key, param in _LISTS.items() if given.many(key)})
     params.update({param: pairs(given.many(key)) for key, param in _PAIRS.items() if given.many(key)})
+    if "security_opts" in params:
+        params["security_opts"] = [_from_here(item) for item in params["security_opts"]]
     return params
+
+
+def _from_here(item: str) -> str:
+    """seccomp=FILE may be a path from where the user is."""
+    name, sign, path = item.partition("=")
+    return f"{name}{sign}{os.path.abspath(path)}" if name == "seccomp" and os.path.isfile(path) else item
 
 
 def options_for(params: Container[str]) -> tuple[Option, ...]:
