@@ -24,12 +24,20 @@ class Program(Value):
 class Bundle(Value):
     """`oci` is config.json (runtime-spec 1.2); everything else is resolved, absolute and ready to be used. `root` is the state's.
 
+    Of config.json the runtime takes: process (all of it; rlimits that this host does not allow are clamped), root.readonly,
+    hostname and domainname (where there is a new uts namespace), mounts (all options), and of linux: namespaces (absent: the
+    host's; with a path: that one; mount is always new), uidMappings and gidMappings (of a new user namespace), timeOffsets,
+    devices, sysctl, rootfsPropagation, maskedPaths, readonlyPaths, mountLabel, personality. What others resolve before:
+    root.path (layers), process.user by name (`user`, `groups`), resources and cgroupsPath (`cgroups`), seccomp (`seccomp`).
+    Hooks and intelRdt are a foreign bundle's only.
+
     `home` holds upper/ and work/ of the overlay, `layers` its lower directories, topmost first. `user` is what the user
     wrote, `groups` are more of the user's, by name or number: names can only be looked up inside the root. `id_start` is
     the first host id of the container's user namespace, None without one. `cgroups` are directories that exist; the first
     of them that is on the unified hierarchy is `unified`. `seccomp` is the compiled filter in hexadecimal, "" for none,
-    with its `seccomp_flags`. `network_of` is a pid whose network namespace is shared, 0 for none; `network` is "own",
-    "host" or "shared".
+    with its `seccomp_flags`. `map_volumes` says that binds without the option idmap are seen through the container's ids as
+    well, where that can be. `network_of` is a pid whose network namespace is shared, 0 for none; `network` is "own", "host"
+    or "shared".
     """
 
     ident: str
