@@ -15,7 +15,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._ansible.container_options import CONTAINER
 from ..module_utils._ansible.delivery import DEFAULT_ROOT, program
-from ..module_utils._ansible.info_options import IMAGE_INFO, INFO
+from ..module_utils._ansible.info_options import CONTAINER_INFO, IMAGE_INFO
 from ..module_utils._ansible.request import ENGINE, finished, request_of
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
 
 # Modules that do nothing on the host but ask: their options are all that has to be known of them.
-SPECS = {"container": CONTAINER, "container_info": INFO, "container_image_info": IMAGE_INFO}
+SPECS = {"container": CONTAINER, "container_info": CONTAINER_INFO, "container_image_info": IMAGE_INFO}
 
 
 def may_go(action: ActionBase, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> bool:

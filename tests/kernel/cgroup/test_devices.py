@@ -142,7 +142,8 @@ def test_a_container_has_no_others(house: House) -> None:
     done = house.run(script, userns_mode="host", cap_add=["MKNOD", "SYS_ADMIN"], security_opts=["seccomp=unconfined"])
     assert done.out.split("\n")[:-1] == ["1", "null works"]
     allowed = house.run(
-        "mount -t tmpfs -o dev none /mnt; mknod /mnt/kmsg c 1 11 && echo made; : > /mnt/kmsg && echo opened; cat /mnt/kmsg || echo not to be read",
+        "mount -t tmpfs -o dev none /mnt; mknod /mnt/kmsg c 1 11 && echo made;"
+        " : > /mnt/kmsg && echo opened; cat /mnt/kmsg || echo not to be read",
         userns_mode="host", cap_add=["MKNOD", "SYS_ADMIN"], security_opts=["seccomp=unconfined"],
         device_cgroup_rules=["c 1:11 wm"],
     )  # fmt: skip

@@ -13,7 +13,6 @@ import time
 
 from ..errors import EngineError, Unsupported
 from . import resources as _resources
-from . import restrict
 from .hierarchy import Hierarchy
 from .writing import Write, changes, perform, put
 
@@ -195,6 +194,8 @@ def _apply(hierarchy: Hierarchy, parent: str, name: str, before: dict[str, Any],
         for write in _resources.writes(after, "cgroup", v2=True):
             perform(f"{hierarchy.v2}/{place}", write)
     if after.get("devices") != before.get("devices"):
+        from . import restrict
+
         restrict.devices(hierarchy, place, after.get("devices") or (), fresh=not before)
 
 

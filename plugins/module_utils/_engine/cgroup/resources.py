@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidSpec, Unsupported
-from .blockio import blockio
-from .cpu import cpu, cpuset
 from .hierarchy import Hierarchy
-from .memory import memory
 from .writing import KEPT, Write, one
 
 TYPE_CHECKING = False
@@ -63,6 +60,39 @@ def check(resources: dict[str, Any], hierarchy: Hierarchy, names: Mapping[str, s
         controller = _controller_of(file)
         if controller != "cgroup" and controller not in hierarchy.v2_controllers:
             raise Unsupported(f"unified.{file}: cgroup v2 has no controller {controller} on this host: leave it out")
+
+
+# Nearly every container does without these, and is started by a program that does without their modules.
+def _cpu(resources: dict[str, Any], *, v2: bool) -> tuple[Write, ...]:
+    if not resources.get("cpu"):
+        return ()
+    from .cpu import cpu
+
+    return cpu(resources, v2=v2)
+
+
+def _cpuset(resources: dict[str, Any], *, v2: bool) -> tuple[Write, ...]:
+    if not resources.get("cpu"):
+        return ()
+    from .cpu import cpuset
+
+    return cpuset(resources, v2=v2)
+
+
+def _memory(resources: dict[str, Any], *, v2: bool) -> tuple[Write, ...]:
+    if not resources.get("memory"):
+        return ()
+    from .memory import memory
+
+    return memory(resources, v2=v2)
+
+
+def _blockio(resources: dict[str, Any], *, v2: bool) -> tuple[Write, ...]:
+    if not resources.get("blockIO"):
+        return ()
+    from .blockio import blockio
+
+    return blockio(resources, v2=v2)
 
 
 def _pids(resources: dict[str, Any], *, v2: bool) -> tuple[Write, ...]:
@@ -127,6 +157,6 @@ def _controller_of(file: str) -> str:
 
 
 _WRITERS: dict[str, Callable[..., tuple[Write, ...]]] = {
-    "cpu": cpu, "cpuset": cpuset, "memory": memory, "pids": _pids, "blkio": blockio, "io": blockio, "hugetlb": _hugetlb,
+    "cpu": _cpu, "cpuset": _cpuset, "memory": _memory, "pids": _pids, "blkio": _blockio, "io": _blockio, "hugetlb": _hugetlb,
     "rdma": _rdma, "net_cls": _net_cls, "net_prio": _net_prio,
 }  # fmt: skip

@@ -109,23 +109,27 @@ def plan(paths: Paths, wanted: Spec, state: str, actual: Actual, *, recreate: bo
             what=f"recreate container {wanted.name}", run=lambda: _acting().replace(paths, record, wanted, run=runs)
         )
         return Plan(before=before, after=after, steps=(step, rest) if still else (step,))
-    steps = []
-    if changed:
-        steps.append(
-            Step(
-                what=f"change {', '.join(changed)} of container {wanted.name}",
-                run=lambda: _acting().update(paths, record, wanted),
-            )
-        )
-    if runs and status not in _ALIVE:
-        steps.append(Step(what=f"start container {wanted.name}", run=lambda: _acting().begin(paths, record)))
+    steps = [*_changes(paths, record, wanted, changed), *_moves(paths, record, status, runs=runs, still=still)]
     if still and status != "paused":
         steps.append(rest)
-    if state == "started" and status == "paused":
-        steps.append(Step(what=f"unpause container {wanted.name}", run=lambda: _acting().go_on(paths, wanted.name)))
-    if state == "stopped" and status in _ALIVE:
-        steps.append(Step(what=f"stop container {wanted.name}", run=lambda: _acting().end(paths, record)))
     return Plan(before=before, after=after if steps else before, steps=tuple(steps))
+
+
+def _changes(paths: Paths, record: Record, wanted: Spec, changed: tuple[str, ...]) -> tuple[Step, ...]:
+    """What a container takes while it runs."""
+    what = f"change {', '.join(changed)} of container {wanted.name}"
+    return (Step(what=what, run=lambda: _acting().update(paths, record, wanted)),) if changed else ()
+
+
+def _moves(paths: Paths, record: Record, status: str, *, runs: bool, still: bool) -> tuple[Step, ...]:
+    name = record.name
+    if runs and status not in _ALIVE:
+        return (Step(what=f"start container {name}", run=lambda: _acting().begin(paths, record)),)
+    if status == "paused" and runs and not still:
+        return (Step(what=f"unpause container {name}", run=lambda: _acting().go_on(paths, name)),)
+    if status in _ALIVE and not runs:
+        return (Step(what=f"stop container {name}", run=lambda: _acting().end(paths, record)),)
+    return ()
 
 
 def _acting() -> Any:
