@@ -9,7 +9,6 @@ from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
 from ..security import masks, seccomp
-from ..security.labels import Labels
 from .checking import binds_of
 from .processes import command_of, environment_of, hostname_of, process_of
 from .record import Record
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..image.resolve import Image
+    from ..security.labels import Labels
 
 _FILES = ("hosts", "hostname", "resolv.conf")
 
@@ -48,7 +48,7 @@ def compile_bundle(
     whose namespaces it shares, by kind in config.json's words, its network aside.
     """
     spec, home = record.spec, paths.container(record.id)
-    labels, shared = labels or Labels(), shared or {}
+    shared = shared or {}
     oci = _config(record, image.config, own_network=network == "own", home=home, shared=shared, labels=labels)
     if spec.tty and size and all(size):
         oci["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
@@ -95,7 +95,7 @@ def _config(
     own_network: bool,
     home: str,
     shared: Mapping[str, int],
-    labels: Labels,
+    labels: Labels | None,
 ) -> dict[str, Any]:
     """config.json of runtime-spec 1.2."""
     spec = record.spec
@@ -155,7 +155,7 @@ def _pairs(spec: Spec) -> tuple[tuple[str, str], ...]:
     return tuple((text.partition(":")[0], text.partition(":")[2]) for text in spec.tmpfs)
 
 
-def _linux(record: Record, *, own_network: bool, shared: Mapping[str, int], labels: Labels) -> dict[str, Any]:
+def _linux(record: Record, *, own_network: bool, shared: Mapping[str, int], labels: Labels | None) -> dict[str, Any]:
     spec = record.spec
     masked, read_only = masks.resolve(spec.security_opts, privileged=spec.privileged)
     linux: dict[str, Any] = {
@@ -178,7 +178,7 @@ def _linux(record: Record, *, own_network: bool, shared: Mapping[str, int], labe
         from .nodes import read
 
         linux["devices"] = list(read(spec.devices))
-    if labels.files:
+    if labels and labels.files:
         linux["mountLabel"] = labels.files
     return linux
 

@@ -12,7 +12,6 @@ from ..image.resolve import resolve
 from ..paths import Paths
 from ..runtime import bundle as bundles
 from ..runtime import joining
-from ..security.labels import Labels
 from ..values import Value
 from . import record as records
 from .freezing import wait_until_awake
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..runtime.bundle import Bundle
+    from ..security.labels import Labels
 
 
 class ExecSpec(Value):
@@ -77,9 +77,13 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
     )
 
 
-def _labels_of(started: Bundle) -> Labels:
+def _labels_of(started: Bundle) -> Labels | None:
     """What the container was confined by when it started, whatever is loaded by now."""
     process = started.oci["process"]
+    if "apparmorProfile" not in process and "selinuxLabel" not in process:
+        return None
+    from ..security.labels import Labels
+
     return Labels(apparmor=process.get("apparmorProfile", ""), process=process.get("selinuxLabel", ""))
 
 

@@ -55,7 +55,7 @@ def held_by(spec: Spec, *, privileged: bool = False) -> tuple[str, ...]:
 def process_of(
     spec: Spec,
     config: dict[str, Any],
-    labels: Labels,
+    labels: Labels | None,
     *,
     args: tuple[str, ...],
     env: tuple[str, ...],
@@ -77,9 +77,9 @@ def process_of(
         "noNewPrivileges": has_no_new_privileges(spec),
         "oomScoreAdj": spec.oom_score_adj or 0,
     }
-    if labels.apparmor:
+    if labels and labels.apparmor:
         process["apparmorProfile"] = labels.apparmor
-    if labels.process:
+    if labels and labels.process:
         process["selinuxLabel"] = labels.process
     return process
 

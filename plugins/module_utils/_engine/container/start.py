@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..cgroup import group, hierarchy
 from ..errors import Conflict, EngineError, NotFound, from_os
 from ..image.resolve import resolve
@@ -11,7 +13,6 @@ from ..paths import Paths
 from ..records import write_file
 from ..runtime import bundle as bundles
 from ..runtime import launch, state
-from ..security import apparmor, labels
 from ..undo import Scope, Undo
 from . import record as records
 from . import skeleton
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from ..network.attach import Attachment
     from ..network.modes import Mode
     from ..runtime.nursery import Nursling
+    from ..security.labels import Labels
+
+# AppArmor's and SELinux's own, where the kernel has them.
+_CONFINING = ("/sys/module/apparmor", "/sys/fs/selinux/enforce")
 
 
 def start(
@@ -131,9 +136,13 @@ def _claim(paths: Paths, record: Record) -> tuple[Record, dict[str, int]]:
     return sharing.claim(paths, record)
 
 
-def _labels(record: Record) -> labels.Labels:
-    """What confines its processes besides the filter."""
+def _labels(record: Record) -> Labels | None:
+    """What confines its processes besides the filter; None on a host that has no such thing, which is spared the imports."""
     spec = record.spec
+    if not spec.security_opts and not any(map(os.path.exists, _CONFINING)):
+        return None
+    from ..security import apparmor, labels
+
     return labels.resolve(spec.security_opts, record.id, privileged=spec.privileged, loadable=apparmor.load())
 
 
