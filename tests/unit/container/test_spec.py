@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.container.resources import resources_of
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.normalise import normalise
+from ansible_collections.berth.containers.plugins.module_utils._engine.container.resources import resources_of
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.spec import (
     Spec,
     differences,
