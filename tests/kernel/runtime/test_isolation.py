@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 
@@ -144,6 +145,28 @@ def test_the_process_starts_with_a_clean_slate(house: House) -> None:
         assert int(shown["SigIgn"], 16) == 0, shown
         assert shown["Umask"] == "0022"
         assert done.out.split()[-2:] == ["/", "0022"]
+
+
+def test_limits_and_processors_are_not_the_callers(house: House) -> None:
+    """What a shell's ulimit or taskset gave to the command that starts a container is none of the container's affair."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    processors = os.sched_getaffinity(0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, hard))
+    os.sched_setaffinity(0, {min(processors)})
+    libc.personality(0x0040000)  # ADDR_NO_RANDOMIZE
+    try:
+        script = "ulimit -f; nproc; cat /proc/self/personality"
+        said = [house.run(script).out, house.exec(house.up()["name"], script).out]
+    finally:
+        libc.personality(0)
+        os.sched_setaffinity(0, processors)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for text in said:
+        limit, count, personality = text.split()
+        assert limit == "unlimited"
+        assert int(count) == len(processors)
+        assert int(personality, 16) == 0
 
 
 def test_working_directory(house: House) -> None:

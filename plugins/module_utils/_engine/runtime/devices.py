@@ -123,9 +123,11 @@ def _make(directory: int, node: Node, name: str, ids: IdMap) -> None:
     if above:
         _make_parents(directory, above, ids)
     try:
-        os.mknod(name, node.kind | 0o600, os.makedev(node.major, node.minor), dir_fd=directory)
-        os.chown(name, ids.uid(node.uid), ids.gid(node.gid), dir_fd=directory)
-        # After the owner, whose change drops bits; and umask(2) is not asked.
+        os.mknod(name, node.kind | node.mode, os.makedev(node.major, node.minor), dir_fd=directory)
+        uid, gid = ids.uid(node.uid), ids.gid(node.gid)
+        if uid or gid:
+            os.chown(name, uid, gid, dir_fd=directory)
+        # umask(2) took its part; and a change of owner drops bits.
         os.chmod(name, node.mode, dir_fd=directory)
     except FileExistsError:
         raise Conflict(f"linux.devices: {node.path} is there already") from None

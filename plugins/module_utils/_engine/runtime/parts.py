@@ -160,11 +160,14 @@ def _prepare(mount: Mount, tree: int, userns_fd: int, *, map_binds: bool) -> int
             _map(mount, tree, userns_fd)
         elif map_binds and userns_fd >= 0 and not _is_kernels(mount.source):
             _map_if_possible(tree, userns_fd, recursive=options.recursive)
-        if options.deep_set or options.deep_clear:
-            mounts.set_attributes(tree, options.deep_set, clear=options.deep_clear, recursive=True)
+        flow = options.propagation or (mounts.MS_PRIVATE | mounts.MS_REC,)
+        # One call does for what most binds are: attributes for all below, and a flow for all below.
+        deep = flow[0] & ~mounts.MS_REC if flow[0] & mounts.MS_REC else 0
+        if deep or options.deep_set or options.deep_clear:
+            mounts.set_attributes(tree, options.deep_set, clear=options.deep_clear, propagation=deep, recursive=True)
         if options.set or options.clear:
             mounts.set_attributes(tree, options.set, clear=options.clear)
-        for flags in options.propagation or (mounts.MS_PRIVATE | mounts.MS_REC,):
+        for flags in flow[1:] if deep else flow:
             mounts.set_attributes(tree, 0, propagation=flags & ~mounts.MS_REC, recursive=bool(flags & mounts.MS_REC))
     except KernelError as error:
         os.close(tree)
