@@ -189,7 +189,7 @@ def test_hooks_run_where_and_when_they_should(oci: Runtime) -> None:
     oci.create("one", bundle)
     host = os.uname().nodename
     assert note.read_text().splitlines() == [
-        f"prestart creating {host}  v", f"createRuntime creating {host}  v", "createContainer creating inside mounted v",
+        f"prestart created {host}  v", f"createRuntime created {host}  v", "createContainer created inside mounted v",
     ]  # fmt: skip
     oci.ok("start", "one")
     until((bundle / "output").read_text)

@@ -169,7 +169,7 @@ def _equip(runtime: Socket, config: Config, home: Home, known: Known, kinds: fro
 def _run_hooks(config: Config, home: Home, known: Known) -> None:
     home.write(known)
     for kind in ("prestart", "createRuntime"):
-        foreign_hooks.run_all(kind, config.hooks(kind), state_of(home.ident, known, "creating"), config.bundle)
+        foreign_hooks.run_all(kind, config.hooks(kind), state_of(home.ident, known, "created"), config.bundle)
 
 
 def _give_parts(runtime: Socket, config: Config, home: Home, kinds: frozenset[str], known: Known, *, new: bool) -> None:

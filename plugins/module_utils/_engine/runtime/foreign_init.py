@@ -163,9 +163,7 @@ def _run_hooks(order: Order, door: Door) -> None:
     if hooks.get("prestart") or hooks.get("createRuntime"):
         link.send(door.end, "built")
         link.receive(door.end, "hooked")
-    foreign_hooks.run_all(
-        "createContainer", hooks.get("createContainer") or (), _state(order, "creating"), order.bundle
-    )
+    foreign_hooks.run_all("createContainer", hooks.get("createContainer") or (), _state(order, "created"), order.bundle)
 
 
 def _state(order: Order, status: str) -> dict[str, object]:

@@ -61,6 +61,7 @@ def mount_all(root: Root, listed: Sequence[Mount], given: dict[int, int], *, own
     late = []
     for number, mount in enumerate(listed):
         if number in given:
+            given[number] = _renewed(given[number])
             root.attach(given[number], mount.target)
             if mount.devices:
                 late.append((given[number], mount))
@@ -78,6 +79,19 @@ def mount_all(root: Root, listed: Sequence[Mount], given: dict[int, int], *, own
             mounts.set_attributes(fd, mounts.ATTR_RDONLY)
         _propagate(fd, mount)
         os.close(fd)
+
+
+def _renewed(tree: int) -> int:
+    """A copy made now: in mountinfo mounts stand in the order in which they were made, and config.json's order is to be seen.
+
+    A mount that is not attached anywhere can be copied since Linux 6.15; before, it goes where it goes.
+    """
+    try:
+        copy = mounts.open_tree("", directory=tree, recursive=True)
+    except KernelError:
+        return tree
+    os.close(tree)
+    return copy
 
 
 def _mount_new(root: Root, mount: Mount, label: str) -> None:
