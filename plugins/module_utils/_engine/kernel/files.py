@@ -11,6 +11,8 @@ from ..errors import KernelError, Refused
 from .libc import check, libc, syscall
 
 NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT = 0x02, 0x04, 0x08, 0x10
+# A rename or a mount anywhere on the host while the kernel walks a ".." makes it say EAGAIN: the caller is to ask again.
+_TRIES = 128
 PROC_SUPER_MAGIC, DEVPTS_SUPER_MAGIC = 0x9FA0, 0x1CD1
 
 
@@ -22,7 +24,13 @@ def openat2(directory: int, path: str | bytes, flags: int, *, resolve: int, mode
     """openat2(2) (Linux 5.6); O_CLOEXEC is added. `resolve` is one or more of the flags above."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     raw = os.fsencode(path)
-    return syscall("openat2", directory, raw, ctypes.byref(how), ctypes.sizeof(how), subject=os.fsdecode(raw))
+    for _unused in range(_TRIES):
+        try:
+            return syscall("openat2", directory, raw, ctypes.byref(how), ctypes.sizeof(how), subject=os.fsdecode(raw))
+        except KernelError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+    raise KernelError("openat2", os.fsdecode(raw), errno.EAGAIN)
 
 
 def open_beneath(directory: int, path: bytes, flags: int) -> int:
