@@ -16,27 +16,10 @@ def told(host: Host, name: str) -> dict[str, Any]:
 
 def test_options_as_seen_from_inside(host: Host) -> None:
     options = [
-        "--ulimit",
-        "nofile=100:200",
-        "--umask",
-        "0027",
-        "--shm-size",
-        "2m",
-        "--sysctl",
-        "net.core.somaxconn=77",
-        "--sysctl",
-        "kernel.shmmax=4096",
-        "--oom-score-adj",
-        "9",
-        "--group-add",
-        "42",
-        "--device",
-        "/dev/null:/dev/sink",
-        "--domainname",
-        "d.example",
-        "--ipc",
-        "shareable",
-    ]
+        "--ulimit", "nofile=100:200", "--umask", "0027", "--shm-size", "2m", "--sysctl", "net.core.somaxconn=77",
+        "--sysctl", "kernel.shmmax=4096", "--oom-score-adj", "9", "--group-add", "42", "--device", "/dev/null:/dev/sink",
+        "--domainname", "d.example", "--ipc", "shareable",
+    ]  # fmt: skip
     script = (
         "ulimit -n; umask; cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmax /proc/self/oom_score_adj "
         "/proc/sys/kernel/domainname; id -G; echo x > /dev/sink && echo sink; df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d' ' -f2"
@@ -81,18 +64,8 @@ def test_a_kernel_with_apparmor(host: Host) -> None:
     if host.run("command -v apparmor_parser || true"):
         assert told(host, "one")["security"]["apparmor"] == "berth-default"
         assert label.startswith("berth-default (enforce)")
-        free = [
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            "--security-opt",
-            "apparmor=unconfined",
-            "base",
-            "cat",
-            "/proc/self/attr/apparmor/current",
-        ]
-        assert host.berth(*free).startswith("unconfined")
+        free = ("--security-opt", "apparmor=unconfined", "base", "cat", "/proc/self/attr/apparmor/current")
+        assert host.berth("run", "--rm", "--network", "none", *free).startswith("unconfined")
     else:
         assert "no apparmor_parser" in told(host, "one")["security"]["note"]
         assert label.startswith("unconfined")
