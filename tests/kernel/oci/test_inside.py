@@ -209,3 +209,15 @@ def test_a_hook_that_fails_at_the_start_ends_the_container(oci: Runtime, kind: s
 def test_a_poststop_hook_that_fails_is_a_warning(oci: Runtime) -> None:
     done = oci.once(oci.bundle("true", hooks={"poststop": [{"path": "/bin/false"}]}))
     assert (done.returncode, done.stderr) == (0, "berth: warning: poststop hook failed with exit code 1: /bin/false\n")
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_filter_may_forbid_what_the_last_steps_could_do_without(oci: Runtime, stays: bool) -> None:
+    rule = {"names": ["getcwd", "chdir"], "action": "SCMP_ACT_ERRNO"}
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    bundle = oci.bundle(
+        "sh", "-c", "cat /proc/self/status; cd /", linux_seccomp=profile, process_cwd="/tmp", process_noNewPrivileges=stays
+    )  # fmt: skip
+    done = oci.once(bundle)
+    assert "Seccomp:\t2" in done.stdout, done
+    assert done.returncode != 0

@@ -73,14 +73,17 @@ def become(
     _keep_descriptors(3 + preserve)
     own_pipes((0, 1, 2), identity.uid)
     limits.apply(wanted.get("rlimits") or (), clamp=clamp)
-    if program and not privileges_stay:
-        _install(program, report)
     cwd = str(wanted.get("cwd") or "/")
     entered = _enter_directory(cwd, last=False)
+    if entered:
+        # Before a filter that may forbid asking.
+        _check_directory(cwd)
+    if program and not privileges_stay:
+        _install(program, report)
     _drop(identity, sets)
     if not entered:
         _enter_directory(cwd, last=True)
-    _check_directory(cwd)
+        _check_directory(cwd)
     if privileges_stay:
         process.set_no_new_privs()
     path = _find(arguments[0], environment) if (gate or shield) and _may_ask() else ""
