@@ -68,6 +68,55 @@ def test_nothing_of_the_containers_is_opened_or_imported(house: House, tmp_path:
     assert seen <= {("open", "/etc/passwd"), ("open", "/etc/group"), ("open", "/dev/pts/ptmx")}
 
 
+STARTER = """
+import os, sys
+sys.path.append(sys.argv[1])
+from _engine.container import create, normalise, start
+from _engine.kernel import mounts
+from _engine.paths import Paths
+from _engine.runtime import groups
+
+log, inside, join, pivot = [], [], groups.join, mounts.pivot_root
+
+def open_log(*arguments):
+    # Where the first process still has the host's files, and a supervisor has closed what it was given.
+    log[:] = [os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)]
+    join(*arguments)
+
+def pivot_root(new, old):
+    pivot(new, old)
+    inside.append(True)
+
+def hook(event, arguments):
+    if inside and event in ("import", "open"):
+        os.write(log[0], f"{event} {arguments[0]}\\n".encode())
+
+groups.join, mounts.pivot_root = open_log, pivot_root
+sys.addaudithook(hook)
+paths = Paths(sys.argv[3])
+wanted = {"name": sys.argv[4], "image": "base", "network_mode": "none", "user": "nobody", "tty": True, "command": ["true"]}
+start.start(paths, create.create(paths, normalise.normalise({**wanted, "working_dir": "/made/for/it", **eval(sys.argv[5])})))
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"userns_mode": "host"}, {"user": "nonsense"}])
+def test_a_first_process_imports_nothing_once_it_is_in_its_root(
+    house: House, tmp_path: pathlib.Path, options: dict[str, str]
+) -> None:
+    name = house.name()
+    house.made.append(name)
+    engine = os.path.dirname(next(iter(_engine.__path__)))
+    log = tmp_path / "log"
+    words = [sys.executable, "-I", "-S", "-c", STARTER, engine, str(log), house.paths.root, name, repr(options)]
+    done = subprocess.run(words, check=False, timeout=60, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert ("nonsense" in done.stderr) if "user" in options else not done.returncode, done.stderr
+    seen = {tuple(line.split(" ", 1)) for line in log.read_text().splitlines()}
+    assert ("open", "/etc/passwd") in seen
+    # Its users, its terminal, the working directory that is made, and the command, which is looked at.
+    places = ("/", ".", "/etc/passwd", "/etc/group", "/dev/pts/ptmx", "/bin/true")
+    assert seen <= {("open", path) for path in places}
+
+
 HOSTILE = {"cap_add": ["SYS_ADMIN"], "security_opts": ["seccomp=unconfined"]}
 
 
@@ -162,3 +211,19 @@ def test_the_hosts_interpreter_is_no_containers(house: House, tmp_path: pathlib.
     # What is no program says so before there is nobody to say it to.
     with pytest.raises(EngineError, match="Exec format error"):
         house.exec(made["name"], "printf x >/odd; chmod +x /odd") and house.exec(made["name"], ["/odd"])
+
+
+def test_processors_of_who_joins(cell: Cell, tmp_path: pathlib.Path) -> None:
+    """execCPUAffinity: where it runs before it is in the container's group, and from then on."""
+    last = max(os.sched_getaffinity(0))
+    answer = tmp_path / "answer"
+
+    def join(pid: int) -> None:
+        affinity = {"initial": str(min(os.sched_getaffinity(0))), "final": str(last)}
+        process = {**PROCESS, "args": ["grep", "Cpus_allowed_list", "/proc/self/status"], "execCPUAffinity": affinity}
+        plan = joining.Plan(pid=pid, process=process, user="0", cgroups=(), unified="", id_start=None)
+        with joining.open_session(plan) as session:
+            answer.write_bytes(session.communicate(b"")[1])
+
+    cell.run("true", outside=join)
+    assert answer.read_text().split() == ["Cpus_allowed_list:", str(last)]
