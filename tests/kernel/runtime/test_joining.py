@@ -230,14 +230,14 @@ def test_processors_of_who_joins(cell: Cell, tmp_path: pathlib.Path) -> None:
 
 
 def test_namespaces_of_containers_with_other_user_namespaces(house: House) -> None:
-    """Whoever shares another's queues and processes has no rights over them, and is joined all the same."""
+    """Whoever shares another's network has no rights over it, and is joined all the same."""
     kinds, show = ("user", "ipc", "pid", "net"), "for n in user ipc pid net; do readlink /proc/self/ns/$n; done"
     one = house.up(ipc_mode="shareable")["name"]
-    other = house.up(ipc_mode=f"container:{one}", pid_mode=f"container:{one}")["name"]
+    other = house.up(network_mode=f"container:{one}")["name"]
     same = house.up(userns_mode=f"container:{one}", ipc_mode=f"container:{one}", network_mode=f"container:{one}")[
         "name"
     ]
     seen = {name: dict(zip(kinds, house.exec(name, show).out.split(), strict=True)) for name in (one, other, same)}
-    assert [kind for kind in kinds if seen[one][kind] == seen[other][kind]] == ["ipc", "pid"]
+    assert [kind for kind in kinds if seen[one][kind] == seen[other][kind]] == ["net"]
     assert [kind for kind in kinds if seen[one][kind] == seen[same][kind]] == ["user", "ipc", "net"]
     assert house.exec(same, "id -u; touch /x && stat -c %u /x").out.split() == ["0", "0"]
