@@ -221,3 +221,13 @@ def test_a_filter_may_forbid_what_the_last_steps_could_do_without(oci: Runtime, 
     done = oci.once(bundle)
     assert "Seccomp:\t2" in done.stdout, done
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_without_a_mount_namespace_it_has_the_hosts_and_leaves_none(oci: Runtime, fails: bool) -> None:
+    args = ["/not/there"] if fails else ["readlink", "/proc/self/ns/mnt"]
+    bundle = oci.bundle(*args, hostname="", linux_namespaces=[{"type": kind} for kind in ("pid", "ipc")])
+    done = oci.once(bundle)
+    assert done.returncode == int(fails)
+    assert fails or done.stdout.strip() == os.readlink("/proc/self/ns/mnt")
+    assert oci.traces() == []

@@ -49,7 +49,6 @@ def test_a_whole_life(oci: Runtime) -> None:
     [
         ({"process_cwd": "x"}, "process.cwd"),
         ({"ociVersion": "9.0.0"}, "ociVersion"),
-        ({"linux_namespaces": [{"type": "pid"}], "hostname": ""}, "one of kind mount"),
         (
             {"linux_namespaces": [{"type": "mount"}, {"type": "pid", "path": "/proc/self/ns/net"}], "hostname": ""},
             "is no pid namespace",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import InvalidSpec, Unsupported
+from ..errors import InvalidSpec
 from ..kernel import mounts, proc, process, signals
 from ..kernel.sockets import Socket
 from ..runtime import devices, foreign, foreign_hooks, ids, limits, link, mountoptions, parts, spaces, sysctls
@@ -73,7 +73,7 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
     if "user" in places.new:
         ids.check_complete(ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ()))
     if "mount" not in places.kinds:
-        raise Unsupported("linux.namespaces: without one of kind mount every mount would be the host's: add one")
+        warn("linux.namespaces: without one of kind mount every mount is the host's, and the root is none that holds")
     joined = frozenset(places.joined)
     for name in ungranted(config.process or {}):
         warn(f"process.capabilities: {name!a} can't be granted here")
@@ -108,17 +108,26 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
         pid = _bear(midwife, order, places, home)
         undo.later(lambda: kill(pid, known))
         known = known.replace(pid=pid, started=proc.start_time(pid))
-        master = _equip(midwife.link, config, home, known, places.kinds | joined, new_user="user" in places.new)
+        attached: list[str] = []
+        undo.later(lambda: _detach(attached))
+        master = _equip(
+            midwife.link, config, home, known, places.kinds | joined, attached, new_user="user" in places.new
+        )
         if door and master >= 0:
             console.send(wish.console_socket, master)
             master = -1
-        known = known.replace(ready=True)
+        known = known.replace(ready=True, mounts=tuple(attached))
         home.write(known)
         if wish.pid_file:
             write_pid(wish.pid_file, pid)
         undo.keep()
     home.__exit__()
     return Made(home=home, known=known, config=config, pid=pid, runtime=midwife.link, master=master)
+
+
+def _detach(points: list[str]) -> None:
+    for point in points:
+        mounts.unmount(point, mounts.MNT_DETACH | mounts.UMOUNT_NOFOLLOW)
 
 
 def _reserve(home: Home, config: Config, place: str, data: bytes) -> Known:
@@ -148,16 +157,31 @@ def _bear(midwife: Nursling, order: foreign.Order, places: spaces.Spaces, home: 
     return int(born["pid"])
 
 
-def _equip(runtime: Socket, config: Config, home: Home, known: Known, kinds: frozenset[str], *, new_user: bool) -> int:
-    """Give the process what only the host's root has, and follow it until it waits; its terminal, or -1."""
+def _equip(
+    runtime: Socket,
+    config: Config,
+    home: Home,
+    known: Known,
+    kinds: frozenset[str],
+    attached: list[str],
+    *,
+    new_user: bool,
+) -> int:
+    """Give the process what only the host's root has, and follow it until it waits; its terminal, or -1.
+
+    `attached` becomes what it has mounted on the host's side, having no mount namespace.
+    """
     limits.give(known.pid, config.process or {}, strict=True)
     _give_parts(runtime, config, home, kinds, known, new=new_user)
     master = -1
     while True:
-        said, fds = link.receive(runtime, "ready", "built", "terminal", "listener")
+        said, fds = link.receive(runtime, "ready", "built", "terminal", "listener", "attached")
         if said["word"] == "ready":
             return master
-        if said["word"] == "terminal":
+        if said["word"] == "attached":
+            attached.append(known.rootfs)
+            home.write(known.replace(mounts=tuple(attached)))
+        elif said["word"] == "terminal":
             master = fds[0]
         elif said["word"] == "listener":
             filters.pass_on(config, fds[0], state_of(home.ident, known, "creating"))

@@ -78,12 +78,18 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         become_root()
         place = place if place >= 0 else _open_place(order)
     process.set_dumpable(False)
+    if place < 0 and "mount" not in spaces.kinds:
+        raise EngineError(f"root.path {order.rootfs} can't be reached, and without a mount namespace it has to be")
     if place < 0:
         place = os.open(_SOMEWHERE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    # The root of a joined mount namespace stays a slave of what it was one of.
-    mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
+    own = "mount" in spaces.kinds
+    if own:
+        # The root of a joined mount namespace stays a slave of what it was one of.
+        mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
     mounts.move(top, place)
     os.close(place)
+    if not own:
+        link.send(door.end, "attached")
     if spaces.has_own("network"):
         raise_loopback()
     spaces.enter_late("cgroup")
@@ -93,8 +99,11 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     _run_hooks(order, door)
     wanted = _announced(order)
     _make_directory(root, str(wanted.get("cwd") or "/"))
-    propagation = mountoptions.propagation_of(linux.get("rootfsPropagation") or "")
-    enter(root, read_only=bool(oci["root"].get("readonly")), propagation=propagation)
+    read_only = bool(oci["root"].get("readonly"))
+    if own:
+        enter(root, read_only=read_only, propagation=mountoptions.propagation_of(linux.get("rootfsPropagation") or ""))
+    else:
+        _enter_by_chroot(root, read_only=read_only)
     spaces.close()
     _take_streams(order, door)
     if order.process is None:
@@ -109,6 +118,16 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         preserve=order.preserve,
         keyring=order.keyring,
     )
+
+
+def _enter_by_chroot(root: Root, *, read_only: bool) -> None:
+    """Where the mount namespace is the host's there is nothing to pivot; whoever holds CAP_SYS_CHROOT can leave such a root."""
+    os.fchdir(root.fd)
+    if read_only:
+        mounts.set_attributes(root.fd, mounts.ATTR_RDONLY)
+    os.chroot(".")
+    os.chdir("/")
+    os.close(root.fd)
 
 
 def become_root() -> None:
