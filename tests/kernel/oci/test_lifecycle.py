@@ -77,7 +77,7 @@ def test_a_create_that_is_killed_leaves_something_to_delete(oci: Runtime, kind: 
     with subprocess.Popen(
         [oci.program, "--root", oci.root, "create", "-b", bundle, "one"], stderr=subprocess.DEVNULL
     ) as one:
-        until(lambda: (oci.place / "here").exists())
+        until((oci.place / "here").exists)
         assert oci.state("one")["status"] == "creating"
         one.kill()
     oci.ok("delete", "--force", "one")
