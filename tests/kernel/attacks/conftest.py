@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An image whose programs are a shell and the host's Python, for attacks that need more than a shell."""
+"""An image whose programs are a shell and the host's Python, for attacks that need more than a shell; and others' fixtures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.berth.containers.tests.kernel.house import House, bare_root
+from ansible_collections.berth.containers.tests.kernel.oci.conftest import oci as oci
+from ansible_collections.berth.containers.tests.kernel.oci.conftest import program as program
+from ansible_collections.berth.containers.tests.kernel.runtime.conftest import busybox as busybox
+from ansible_collections.berth.containers.tests.kernel.runtime.conftest import cell as cell
 
 # Debian's interpreter, wherever the one is that runs the tests.
 PYTHON = ["/usr/bin/python3", "-IS"]

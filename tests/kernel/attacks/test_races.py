@@ -16,10 +16,9 @@ import pytest
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import files
 from ansible_collections.berth.containers.tests.kernel.house import House, wait_until
-from ansible_collections.berth.containers.tests.kernel.oci.conftest import MOUNTS, Runtime, oci, program  # noqa: F401
+from ansible_collections.berth.containers.tests.kernel.oci.conftest import MOUNTS, Runtime
 from ansible_collections.berth.containers.tests.kernel.oci.test_inside import Console, read_until
-from ansible_collections.berth.containers.tests.kernel.runtime.cell import DEV, PROC, Cell, bind
-from ansible_collections.berth.containers.tests.kernel.runtime.conftest import busybox, cell  # noqa: F401
+from ansible_collections.berth.containers.tests.kernel.runtime.cell import PROC, Cell, bind
 
 STARTS = 8
 _EXCHANGE, _HERE, _DEATHSIG = 2, -100, 1
@@ -89,7 +88,7 @@ def test_renames_elsewhere_are_no_error(tmp_path: pathlib.Path) -> None:
     os.close(top)
 
 
-def test_what_masks_is_the_null_device_or_nothing_starts(cell: Cell, trap: pathlib.Path) -> None:  # noqa: F811
+def test_what_masks_is_the_null_device_or_nothing_starts(cell: Cell, trap: pathlib.Path) -> None:
     """CVE-2025-31133: the null device is checked and then something else is mounted over /proc/keys."""
     os.mknod(trap / "null", 0o020666, os.makedev(1, 3))
     (trap / "other").write_text("#")
