@@ -245,4 +245,4 @@ def test_what_the_kernel_refuses(number: int, kind: type[Exception], monkeypatch
     monkeypatch.setattr(writing, "put", put)
     with pytest.raises(kind, match=r"memory\.low") as error:
         writing.perform("/x", writing.one("memory.reservation", "memory.low", 5, "0"))
-    assert type(error.value) is kind
+    assert error.type is kind

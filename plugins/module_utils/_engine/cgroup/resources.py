@@ -43,7 +43,7 @@ def place(hierarchy: Hierarchy, old: str, new: str) -> str | None:
     return hierarchy.v2 if new and new in hierarchy.v2_controllers else None
 
 
-def check(resources: dict[str, Any], hierarchy: Hierarchy, names: Mapping[str, str] = {}) -> None:
+def check(resources: dict[str, Any], hierarchy: Hierarchy, names: Mapping[str, str] | None = None) -> None:
     """Unsupported when this host can't hold one of `resources`, InvalidSpec when one makes no sense.
 
     `names` maps a property, "memory.limit", to the option that the user knows it by.
@@ -54,7 +54,7 @@ def check(resources: dict[str, Any], hierarchy: Hierarchy, names: Mapping[str, s
         asked = writes(resources, new if v2 else old, v2=v2)
         needed = next((write for write in asked if write.needed), None)
         if needed and home is None:
-            option = names.get(needed.option, needed.option)
+            option = (names or {}).get(needed.option, needed.option)
             raise Unsupported(f"{option}: this kernel has no {old} cgroup controller: mount it, or leave {option} out")
     for file in resources.get("unified") or {}:
         controller = _controller_of(file)

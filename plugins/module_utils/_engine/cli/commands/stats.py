@@ -43,6 +43,9 @@ def run(paths: Paths, given: Given) -> int:
         raise UsageError(f"stats: --format is table or json, not {form!a}")
     several = Several()
     chosen = distinct(several.find(paths, given.operands).values()) if given.operands else None
+    if several.status:
+        # A look at those that are left would never end, and nobody would see why.
+        return several.status
     if form == "json":
         _as_json(paths, chosen, once=once)
     else:
