@@ -51,7 +51,10 @@ def test_version_1(tmp_path: pathlib.Path) -> None:
         tmp_path / "memory/berth/c1",
         memory__usage_in_bytes="1000\n", memory__max_usage_in_bytes="1100\n",
         memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
-        memory__stat="hierarchical_memory_limit 9223372036854771712\ntotal_cache 300\ntotal_rss 600\ntotal_inactive_file 250\ntotal_swap 7\n",
+        memory__stat=(
+            "hierarchical_memory_limit 9223372036854771712\n"
+            "total_cache 300\ntotal_rss 600\ntotal_inactive_file 250\ntotal_swap 7\n"
+        ),
     )  # fmt: skip
     write(tmp_path / "pids/berth/c1", pids__current="3\n", pids__max="max\n")
     blkio = tmp_path / "blkio/berth/c1"
