@@ -87,7 +87,7 @@ def _dumps(value: Any, quote: Callable[[str], str]) -> str:
         return f"{{{','.join(f'{quote(key)}:{_dumps(value[key], quote)}' for key in sorted(value))}}}"
     if isinstance(value, (list, tuple)):
         # Long lists of names are what takes time: no call of ours for each.
-        parts = [quote(item) if type(item) is str else _dumps(item, quote) for item in value]
+        parts = [quote(item) if isinstance(item, str) else _dumps(item, quote) for item in value]
         return f"[{','.join(parts)}]"
     raise TypeError(f"{type(value).__name__} is nothing that JSON holds")
 

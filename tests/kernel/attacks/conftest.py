@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.berth.containers.tests.kernel.house import House, bare_root
-from ansible_collections.berth.containers.tests.kernel.oci.conftest import oci as oci
-from ansible_collections.berth.containers.tests.kernel.oci.conftest import program as program
-from ansible_collections.berth.containers.tests.kernel.runtime.conftest import busybox as busybox
-from ansible_collections.berth.containers.tests.kernel.runtime.conftest import cell as cell
+from ansible_collections.berth.containers.tests.kernel.oci import conftest as foreign
+from ansible_collections.berth.containers.tests.kernel.runtime import conftest as native
+
+oci, program = foreign.oci, foreign.program
+busybox, cell = native.busybox, native.cell
 
 # Debian's interpreter, wherever the one is that runs the tests.
 PYTHON = ["/usr/bin/python3", "-IS"]

@@ -291,7 +291,10 @@ def test_a_slave_root_sees_what_the_host_mounts_below_it(cell: Cell, tmp_path: p
     with mounted(tmp_path / "top", shared=True) as top:
         subprocess.run(["cp", "-a", f"{cell.top}/.", str(top)], check=True)
         inner = Cell(str(top), cell.scratch)
-        later = lambda _pid: subprocess.run([*HERE, "mount", "-t", "tmpfs", "later", str(top / "tmp")], check=True)  # noqa: E731
+
+        def later(_pid: int) -> None:
+            subprocess.run([*HERE, "mount", "-t", "tmpfs", "later", str(top / "tmp")], check=True)
+
         for word, sees in (("rslave", True), ("rprivate", False)):
             done = inner.run(
                 "sleep 0.1; grep ' /tmp ' /proc/self/mountinfo", outside=later, linux={"rootfsPropagation": word}

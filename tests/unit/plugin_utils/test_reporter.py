@@ -99,7 +99,9 @@ def test_what_the_host_says_is_told_once(said: list[str], beside: Connection) ->
     assert beside.closed.is_set() and not action._connection.closed.is_set()
 
 
-@pytest.mark.parametrize("answer", ["", '{"ok": false}', "[]", '{"result": {"line": 7}}', AnsibleError("gone"), TypeError("odd")])
+@pytest.mark.parametrize(
+    "answer", ["", '{"ok": false}', "[]", '{"result": {"line": 7}}', AnsibleError("gone"), TypeError("odd")]
+)
 def test_nothing_that_goes_wrong_is_the_tasks(said: list[str], beside: Connection, answer: object) -> None:
     run(Action(answer))
     assert said == []

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from ..answer import Answer
-from ..errors import Damaged, InvalidSpec
+from ..errors import Damaged, EngineError, InvalidSpec
 from ..plan import Plan, Step
 from ..progress import DONE, RUNNING, THERE, WAITING, Event, named, silent
 from ..registry import upload
 from ..registry.endpoint import split
+from ..registry.transport import open_door
 from ..storage import layout, oci, stored
 from ..storage.blobs import read
 from ..values import Value
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ..registry.transport import Readable
     from ..storage.stored import Stored
     from .reference import Reference
+
+
+_AT_ONCE = 4
 
 
 class Parcel(Value):
@@ -79,8 +83,10 @@ def _push(
         def run() -> None:
             for blob in parcel.blobs:
                 progress(Event(what="push", digest=blob.digest, total=blob.size, state=WAITING))
-            for blob in parcel.blobs:
-                _send(registries, blob, known.get(blob.digest, ""), files[blob.digest], counts, progress)
+            _several(
+                parcel.blobs,
+                lambda blob: _send(registries, blob, known.get(blob.digest, ""), files[blob.digest], counts, progress),
+            )
             upload.put_manifest(client, repository, target.tag, parcel.manifest, parcel.media_type, parcel.digest)
 
         steps = (Step(what=f"push image {source.name} to {name}", run=run),)
@@ -93,6 +99,33 @@ def _push(
         changed=plan.changed, before=plan.before, after=plan.after, warnings=registries.warnings,
         result={"destination": name, "digest": parcel.digest, **counts},
     )  # fmt: skip
+
+
+def _several(blobs: tuple[oci.Descriptor, ...], send: Callable[[oci.Descriptor], None]) -> None:
+    """`send` each, a few at once: a registry takes longer to answer than to be asked. The first error flies when all have ended."""
+    from threading import Thread
+
+    open_door()  # before there are threads: it is no business for two at once
+    waiting = list(reversed(blobs))
+    errors: list[Exception] = []
+
+    def work() -> None:
+        while waiting and not errors:
+            try:
+                send(waiting.pop())
+            except IndexError:
+                return  # another was faster
+            except (EngineError, OSError) as error:
+                errors.append(error)
+
+    threads = [Thread(target=work) for _unused in blobs[1:_AT_ONCE]]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def _send(
