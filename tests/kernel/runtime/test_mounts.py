@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -162,7 +163,7 @@ def test_no_link_stands_in_for_the_kernels_directories(cell: Cell, place: str, t
     """CVE-2019-19921, CVE-2026-41579: an image whose /proc, /sys or /dev leads elsewhere."""
     top = tmp_path / "root"
     subprocess.run(["cp", "-a", cell.top, str(top)], check=True)
-    (top / place).rmdir()
+    shutil.rmtree(top / place)
     (top / place).symlink_to("/a")
     hostile = Cell(str(top), cell.scratch)
     for entries in ((PROC, DEV, SYS), (tmpfs(f"/{place}/x"),)):
