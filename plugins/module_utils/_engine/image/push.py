@@ -83,10 +83,12 @@ def _push(
         def run() -> None:
             for blob in parcel.blobs:
                 progress(Event(what="push", digest=blob.digest, total=blob.size, state=WAITING))
-            _several(
+            told = _one_at_a_time(progress)
+            for kind, number in _several(
                 parcel.blobs,
-                lambda blob: _send(registries, blob, known.get(blob.digest, ""), files[blob.digest], counts, progress),
-            )
+                lambda blob: _send(registries, blob, known.get(blob.digest, ""), files[blob.digest], told),
+            ):
+                counts[kind] += number
             upload.put_manifest(client, repository, target.tag, parcel.manifest, parcel.media_type, parcel.digest)
 
         steps = (Step(what=f"push image {source.name} to {name}", run=run),)
@@ -101,18 +103,35 @@ def _push(
     )  # fmt: skip
 
 
-def _several(blobs: tuple[oci.Descriptor, ...], send: Callable[[oci.Descriptor], None]) -> None:
-    """`send` each, a few at once: a registry takes longer to answer than to be asked. The first error flies when all have ended."""
+def _one_at_a_time(progress: Report) -> Report:
+    """Whoever listens need not know of threads."""
+    from threading import Lock
+
+    lock = Lock()
+
+    def told(event: Event) -> None:
+        with lock:
+            progress(event)
+
+    return told
+
+
+def _several(
+    blobs: tuple[oci.Descriptor, ...], send: Callable[[oci.Descriptor], tuple[str, int]]
+) -> list[tuple[str, int]]:
+    """What `send` returns for each, a few at once: a registry takes longer to answer than to be asked.
+
+    The first error flies when all that had begun have ended.
+    """
     from threading import Thread
 
     open_door()  # before there are threads: it is no business for two at once
-    waiting = list(reversed(blobs))
-    errors: list[Exception] = []
+    waiting, errors, found = list(reversed(blobs)), list[Exception](), list[tuple[str, int]]()
 
     def work() -> None:
         while waiting and not errors:
             try:
-                send(waiting.pop())
+                found.append(send(waiting.pop()))
             except IndexError:
                 return  # another was faster
             except (EngineError, OSError) as error:
@@ -126,6 +145,7 @@ def _several(blobs: tuple[oci.Descriptor, ...], send: Callable[[oci.Descriptor],
         thread.join()
     if errors:
         raise errors[0]
+    return found
 
 
 def _send(
@@ -133,27 +153,27 @@ def _send(
     blob: oci.Descriptor,
     elsewhere: str,
     file: Stored,
-    counts: dict[str, int],
     progress: Report,
-) -> None:
+) -> tuple[str, int]:
+    """What became of it: "there", "mounted", or "sent" with its bytes."""
     client, repository = registries.client, registries.repository
 
     def tell(state: str, done: int) -> None:
         progress(Event(what="push", digest=blob.digest, done=done, total=blob.size, state=state))
 
     if client.has_blob(repository, blob.digest):
-        counts["there"] += 1
-        return tell(THERE, blob.size)
+        tell(THERE, blob.size)
+        return "there", 1
     if elsewhere and elsewhere != repository and upload.mount(client, repository, blob.digest, elsewhere):
-        counts["mounted"] += 1
-        return tell(THERE, blob.size)
+        tell(THERE, blob.size)
+        return "mounted", 1
 
     def open_from(offset: int) -> Readable:
         return _Told(file, offset, lambda done: tell(RUNNING, done))
 
     upload.put_blob(client, repository, blob.digest, blob.size, open_from)
-    counts["sent"] += blob.size
-    return tell(DONE, blob.size)
+    tell(DONE, blob.size)
+    return "sent", blob.size
 
 
 class _Told:
