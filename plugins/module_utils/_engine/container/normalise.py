@@ -58,12 +58,13 @@ def _check(spec: Spec) -> None:
         sharing.check(spec)
     if spec.network_mode != "bridge" and spec.published_ports:
         raise InvalidSpec(f"published_ports need network_mode bridge, not {spec.network_mode}: leave one of them out")
-    if spec.network_mode == "host" and spec.hostname:
-        return
-    if spec.hostname is not None and (
-        not spec.hostname or len(spec.hostname) > _LONGEST_HOSTNAME or "/" in spec.hostname
-    ):
+    if spec.hostname is not None and not _is_hostname(spec.hostname):
         raise InvalidSpec(f"hostname {spec.hostname[:70]!a} is not usable: use 1 to {_LONGEST_HOSTNAME} characters")
+
+
+def _is_hostname(name: str) -> bool:
+    """It becomes a word of /etc/hosts and a line of /etc/hostname, so it must not hold two."""
+    return 0 < len(name) <= _LONGEST_HOSTNAME and name.isascii() and name.isprintable() and not {"/", " "} & set(name)
 
 
 def _words(option: str, value: object) -> tuple[str, ...]:
