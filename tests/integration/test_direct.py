@@ -28,7 +28,7 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("container", {"image": "ground"}),
 )
 # They differ from one container to the next of the same name.
-OWN = ("id", "created", "userns_start", "hostname", "upper", "log_path")
+OWN = ("id", "cgroup", "created", "userns_start", "hostname", "upper", "log_path")
 
 
 @pytest.fixture(scope="module", autouse=True)
