@@ -10,8 +10,9 @@ from ..errors import Refused, Unreachable
 from ..mediatypes import DOCUMENT, INDEXES, MANIFESTS
 from ..values import Value
 from .auth import Keys
+from .faults import Broken, NoTLS
 from .sentences import refusal
-from .transport import Broken, NoTLS, Request
+from .transport import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import warnings
 from .. import packed
 from ..errors import EngineError, InvalidSpec, MissingDependency, Refused, Unreachable
 from ..values import Value
+from .faults import Broken, NoConnection, NoTLS, is_distrust, reason, sentence, tls_sentence
 from .headers import resolve, retry_after
 from .proxies import proxy_for
 from .tls import ALL, LAZY, NONE, open_context
@@ -62,14 +63,6 @@ class Request(Value):
     tries: int = 0
 
 
-class Broken(Unreachable):
-    """The connection broke, or too little came: worth another try."""
-
-
-class NoTLS(Unreachable):
-    """Whoever listens there does not speak TLS."""
-
-
 class Reply:
     """A status and headers; the body is still to be read, once, by one of the three ways, or `close` it."""
 
@@ -89,7 +82,7 @@ class Reply:
             while data := self._response.read1(PIECE, decode_content=False):
                 yield data
         except (errors.HTTPError, OSError) as error:
-            raise Broken(f"the connection to {self._origin.netloc} broke: {_reason(error)}") from None
+            raise Broken(f"the connection to {self._origin.netloc} broke: {reason(error)}") from None
         finally:
             self.close()
 
@@ -148,7 +141,7 @@ class Transport:
             try:
                 reply = self._follow(request)
             except Broken as error:
-                few = 2 if isinstance(error, _NoConnection) else most
+                few = 2 if isinstance(error, NoConnection) else most
                 if tried >= min(few, most) or time.monotonic() > end:
                     if most == 1:
                         raise
@@ -207,7 +200,7 @@ class Transport:
                 seconds=self.patience.connect,
             )  # fmt: skip
         except OSError as error:
-            fault = _tls_sentence(error, origin.netloc)
+            fault = tls_sentence(error, origin.netloc)
             if isinstance(fault, NoTLS):
                 raise fault from None
         return None
@@ -224,10 +217,10 @@ class Transport:
                 ), preload_content=False, assert_same_host=False, decode_content=False,
             )  # fmt: skip
         except (door.errors.HTTPError, OSError) as error:
-            if self._lazy and _is_distrust(error):
+            if self._lazy and is_distrust(error):
                 self._lazy, self._pools = False, {}
                 return self._ask(request, headers)
-            raise _sentence(error, request.origin, self.patience) from None
+            raise sentence(error, request.origin, self.patience, door.errors) from None
         finally:
             if callable(request.body):
                 body.close()
@@ -332,10 +325,6 @@ def _home(name: str) -> list[str]:
     raise ImportError(name)
 
 
-class _NoConnection(Broken):
-    """Nobody answers there: a second try is enough."""
-
-
 def _read_proxy(proxy: str) -> tuple[str, dict[str, str]]:
     """The proxy's address without the user, and the headers that name the user. InvalidSpec."""
     from urllib.parse import unquote
@@ -347,63 +336,3 @@ def _read_proxy(proxy: str) -> tuple[str, dict[str, str]]:
     if scheme not in ("http", "https"):
         raise InvalidSpec(f"the proxy in the environment is of the kind {scheme!a}: http and https are known")
     return f"{scheme}://{place}", dict(make_headers(proxy_basic_auth=unquote(secret))) if at else {}
-
-
-def _sentence(error: Exception, origin: Origin, patience: Patience) -> EngineError:
-    import ssl
-
-    errors = open_door().errors
-
-    where = origin.netloc
-    if isinstance(error, errors.ProxyError):
-        return _NoConnection(
-            f"the proxy for {where} does not answer: {_reason(error)}: check the environment's proxy variables"
-        )
-    if isinstance(error, errors.NameResolutionError):
-        return _NoConnection(f"the name {origin.host!a} can't be resolved: check it, and this host's DNS")
-    if isinstance(error, errors.NewConnectionError):
-        return _NoConnection(f"no connection to {where}: {_reason(error)}: is it running there?")
-    if isinstance(error, errors.ConnectTimeoutError):
-        return _NoConnection(
-            f"{where} did not take the connection within {patience.connect:g} s: check address and firewall"
-        )
-    if isinstance(error, errors.ReadTimeoutError):
-        return Broken(f"{where} did not answer within {patience.read:g} s")
-    if isinstance(error, errors.SSLError):
-        return _tls_sentence(error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error, where)
-    return Broken(f"the connection to {where} broke: {_reason(error)}")
-
-
-def _is_distrust(error: Exception) -> bool:
-    import ssl
-
-    return bool(error.args) and isinstance(error.args[0], ssl.SSLCertVerificationError)
-
-
-def _tls_sentence(error: Exception, where: str) -> EngineError:
-    import ssl
-
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unreachable(
-            f"{where} shows a certificate that is not trusted: {error.verify_message.rstrip('.')}: give its CA with ca_cert,"
-            " or validate_certs: false to go without proof"
-        )
-    reason = str(getattr(error, "reason", "") or "")
-    if "ALERT" in reason or "alert" in str(error):
-        return Unreachable(
-            f"{where} ends the TLS handshake with {reason or 'an alert'}: does it want client_cert and client_key?"
-        )
-    if isinstance(error, ssl.SSLEOFError):
-        return Broken(f"{where} closed the connection within the TLS handshake")
-    return NoTLS(f"{where} speaks no TLS: plain_http: true asks it without, if that is meant")
-
-
-def _reason(error: BaseException) -> str:
-    """The kernel's or urllib3's own word for what went wrong, without objects' addresses."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror.lower()
-        inner = [item for item in seen.args if isinstance(item, BaseException)]
-        seen = inner[0] if inner else (seen.__cause__ or seen.__context__)
-    return type(error).__name__

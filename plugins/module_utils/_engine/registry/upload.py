@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from ..errors import Refused, Unreachable
 from .client import push_scope, show
+from .faults import Broken
 from .headers import resolve
 from .sentences import refusal
-from .transport import BUSY, Broken
+from .transport import BUSY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
