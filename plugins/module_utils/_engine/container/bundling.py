@@ -9,6 +9,7 @@ from ..paths import Paths
 from ..rootfs import mounts
 from ..runtime.bundle import Bundle
 from ..security import masks, seccomp
+from ..version import OCI
 from .checking import binds_of
 from .processes import command_of, environment_of, hostname_of, process_of
 from .record import Record
@@ -101,7 +102,7 @@ def _config(
     spec = record.spec
     hostname = hostname_of(record)
     oci = {
-        "ociVersion": "1.2.0",
+        "ociVersion": OCI,
         "process": process_of(
             spec, config, labels, args=command_of(spec, config), env=environment_of(spec, config, hostname)
         ),

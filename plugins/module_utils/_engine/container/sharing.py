@@ -36,11 +36,6 @@ def owner_of_ids(spec: Spec) -> str:
     return _target(spec, "pid_mode") or _target(spec, "ipc_mode")
 
 
-def is_shared(spec: Spec) -> bool:
-    """Whether any other container is needed to start this one, its network aside."""
-    return bool(owner_of_ids(spec) or any(_target(spec, option) for option, _kind in _KINDS))
-
-
 def range_for(paths: Paths, spec: Spec, ident: str) -> int | None:
     """The first host id of what will be the container's user namespace: its own now, or that of the one whose it shares."""
     if spec.userns_mode == "host":

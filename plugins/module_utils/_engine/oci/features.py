@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..kernel import capabilities
-from .store import VERSION
+from ..version import OCI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def features() -> dict[str, Any]:
     """The object that `features` prints."""
     return {
         "ociVersionMin": "1.0.0",
-        "ociVersionMax": VERSION,
+        "ociVersionMax": OCI,
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
         "mountOptions": _MOUNT_OPTIONS,
         "linux": {

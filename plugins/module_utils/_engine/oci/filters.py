@@ -10,7 +10,7 @@ from ..errors import EngineError, InvalidSpec
 from ..kernel import sockets
 from ..kernel.sockets import Socket
 from ..security import seccomp
-from .store import VERSION
+from ..version import OCI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def pass_on(config: Config, fd: int, state: dict[str, Any]) -> None:
     profile = config.linux.get("seccomp") or {}
     path = profile.get("listenerPath")
     message = {
-        "ociVersion": VERSION, "fds": ["seccompFd"], "pid": state["pid"], "metadata": profile.get("listenerMetadata") or "",
+        "ociVersion": OCI, "fds": ["seccompFd"], "pid": state["pid"], "metadata": profile.get("listenerMetadata") or "",
         "state": state,
     }  # fmt: skip
     try:

@@ -12,13 +12,13 @@ from ..kernel import proc, sockets
 from ..kernel.sockets import Socket
 from ..records import read_record, write_file, write_record
 from ..values import Value
+from ..version import OCI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_ROOT = "/run/berth/oci"
-VERSION = "1.2.0"
 _ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.")
 _PATIENCE = 10.0
 _RECORD, _CONFIG, _DOOR = "state.json", "config.json", "start.sock"
@@ -37,7 +37,7 @@ class Known(Value):
     pid: int = 0
     started: int = 0
     ready: bool = False
-    oci_version: str = VERSION
+    oci_version: str = OCI
     annotations: dict[str, str] = {}
     cgroups: tuple[str, ...] = ()
     made: tuple[str, ...] = ()

@@ -65,8 +65,6 @@ class Order(Value):
     sockets: int = 0
     listener: bool = False
     keyring: bool = True
-    no_pivot: bool = False
-    oci_version: str = "1.2.0"
 
     def filter(self) -> Program | None:
         """What become() installs."""

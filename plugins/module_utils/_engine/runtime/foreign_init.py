@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 
 from ..errors import EngineError
-from ..kernel import mounts, process, sockets
+from ..kernel import mounts, process
 from ..kernel.sockets import Socket
-from . import foreign_hooks, groups, link, mounting, mountoptions, parts, pty
+from ..version import OCI
+from . import foreign_hooks, groups, link, mounting, mountoptions, own, parts, pty
 from .become import become
-from .root import Root, cover_console, enter
+from .root import Root, enter
 from .spaces import Spaces
 
 TYPE_CHECKING = False
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from .foreign import Order
 
-_SIOCSIFFLAGS = 0x8914
 # Any directory of the host does, as it is covered in this mount namespace only.
 _SOMEWHERE = "/proc"
 
@@ -82,25 +80,26 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         raise EngineError(f"root.path {order.rootfs} can't be reached, and without a mount namespace it has to be")
     if place < 0:
         place = os.open(_SOMEWHERE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    own = "mount" in spaces.kinds
-    if own:
+    apart = "mount" in spaces.kinds
+    if apart:
         # The root of a joined mount namespace stays a slave of what it was one of.
         mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
     mounts.move(top, place)
     os.close(place)
-    if not own:
+    if not apart:
         link.send(door.end, "attached")
     if spaces.has_own("network"):
-        raise_loopback()
+        own.raise_loopback()
     spaces.enter_late("cgroup")
     root = Root(top)
     mounting.build(root, linux, listed, given, loose, spaces)
-    _name(order, spaces)
+    if "uts" in spaces.kinds:  # one that is joined gets names, too
+        own.set_names(oci)
     _run_hooks(order, door)
     wanted = _announced(order)
     _make_directory(root, str(wanted.get("cwd") or "/"))
     read_only = bool(oci["root"].get("readonly"))
-    if own:
+    if apart:
         enter(root, read_only=read_only, propagation=mountoptions.propagation_of(linux.get("rootfsPropagation") or ""))
     else:
         _enter_by_chroot(root, read_only=read_only)
@@ -160,22 +159,6 @@ def _announced(order: Order) -> dict[str, Any]:
     return {**wanted, "env": [*(wanted.get("env") or ()), *told]}
 
 
-def _name(order: Order, spaces: Spaces) -> None:
-    """Only a UTS namespace that is not the host's gets names."""
-    if "uts" not in spaces.kinds:
-        return
-    if order.oci.get("hostname"):
-        process.sethostname(order.oci["hostname"])
-    if order.oci.get("domainname"):
-        process.setdomainname(order.oci["domainname"])
-
-
-def raise_loopback() -> None:
-    """Set IFF_UP on lo by SIOCSIFFLAGS (netdevice(7)): a network of one's own has at least itself."""
-    with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", 1))
-
-
 def _run_hooks(order: Order, door: Door) -> None:
     """Those of the runtime's namespaces first, by the runtime, then those of the container's, which still have the host's paths."""
     hooks = order.oci.get("hooks") or {}
@@ -188,7 +171,7 @@ def _run_hooks(order: Order, door: Door) -> None:
 def _state(order: Order, status: str) -> dict[str, object]:
     """As the container sees it."""
     return {
-        "ociVersion": order.oci_version, "id": order.ident, "status": status, "pid": os.getpid(), "bundle": order.bundle,
+        "ociVersion": OCI, "id": order.ident, "status": status, "pid": os.getpid(), "bundle": order.bundle,
         "annotations": order.oci.get("annotations") or {},
     }  # fmt: skip
 
@@ -206,13 +189,7 @@ def _take_streams(order: Order, door: Door) -> None:
     if not wanted.get("terminal"):
         os.setsid()
         return
-    master, slave, _path = pty.open_pair()
-    here = Root(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-    try:
-        cover_console(here, slave)
-    finally:
-        os.close(here.fd)
-    take_terminal(wanted, door.end, master, slave)
+    take_terminal(wanted, door.end, *own.open_console())
 
 
 def take_terminal(wanted: dict[str, object], end: Socket, master: int, slave: int) -> None:

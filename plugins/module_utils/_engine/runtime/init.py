@@ -4,28 +4,24 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
 
 from ..errors import EngineError, KernelError, Refused
-from ..kernel import mounts, process, sockets
+from ..kernel import mounts, process
 from ..kernel.sockets import Socket
-from . import groups, link, mounting, mountoptions, parts, pty
+from . import groups, link, mounting, mountoptions, own, parts, pty
 from .become import become
 from .bundle import Bundle
-from .root import Root, cover_console, enter
+from .root import Root, enter
 from .users import look_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from .mountoptions import Mount
     from .spaces import Spaces
-
-_SIOCSIFFLAGS = 0x8914
 
 
 def main(
@@ -48,23 +44,22 @@ def _run(
     top, given, loose = parts.receive(supervisor)
     groups.join(bundle.cgroups, bundle.unified)
     if "user" in spaces.kinds:
-        os.setresgid(0, 0, 0)
-        os.setgroups(())
-        os.setresuid(0, 0, 0)
+        own.become_root()
     process.set_dumpable(False)
     mounts.set_propagation("/", mounts.MS_PRIVATE | mounts.MS_REC)
     mounts.move(top, place)
     os.close(place)
     if spaces.has_own("network"):
-        _raise_loopback()
+        own.raise_loopback()
     spaces.enter_late("cgroup")
     root = Root(top)
     mounting.build(root, linux, listed, given, loose, spaces)
     propagation = mountoptions.propagation_of(str(linux.get("rootfsPropagation") or ""))
     enter(root, read_only=bool(oci["root"].get("readonly")), propagation=propagation)
-    _name(oci, spaces)
+    if spaces.has_own("uts"):
+        own.set_names(oci)
     _prepare_directory(str(oci["process"]["cwd"]))
-    terminal = _open_terminal() if bundle.terminal else ()
+    terminal = own.open_console() if bundle.terminal else ()
     kinds = spaces.kinds
     spaces.close()
     link.send(supervisor, "ready", {"made": root.made}, terminal[:1])
@@ -87,22 +82,6 @@ def _run(
     )
 
 
-def _name(oci: dict[str, Any], spaces: Spaces) -> None:
-    """Only a UTS namespace made for this container gets its names."""
-    if not spaces.has_own("uts"):
-        return
-    if oci.get("hostname"):
-        process.sethostname(oci["hostname"])
-    if oci.get("domainname"):
-        process.setdomainname(oci["domainname"])
-
-
-def _raise_loopback() -> None:
-    """Set IFF_UP on lo by SIOCSIFFLAGS (netdevice(7)): a network of one's own has at least itself."""
-    with Socket(sockets.AF_INET, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", 1))
-
-
 def _prepare_directory(path: str) -> None:
     """Make the working directory while still root of the container, as Docker does; it may lie behind links, not outside."""
     here = Root(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -120,13 +99,3 @@ def _prepare_directory(path: str) -> None:
             ) from error
     finally:
         os.close(here.fd)
-
-
-def _open_terminal() -> tuple[int, int]:
-    master, slave, _path = pty.open_pair()
-    here = Root(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-    try:
-        cover_console(here, slave)
-    finally:
-        os.close(here.fd)
-    return master, slave

@@ -9,7 +9,7 @@ import select
 from ..kernel import process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
-from . import groups, labels, limits, link, pty, users
+from . import groups, labels, limits, link, own, pty, users
 from .become import become, own_pipes
 from .bundle import Program
 
@@ -209,19 +209,10 @@ def _enter(spaces: list[tuple[int, int]]) -> None:
     mapped = False
     for fd, kind in spaces:
         if kind == process.NEWNS and mapped:
-            _become_root()
+            own.become_root()
         process.setns(fd, kind)
         os.close(fd)
         mapped = mapped or kind == process.NEWUSER
-
-
-def _become_root() -> None:
-    """Of the user namespace: from here on this process has no rights over anything of the host's."""
-    os.setresgid(0, 0, 0)
-    os.setgroups(())
-    os.setresuid(0, 0, 0)
-    # A change of ids resets it, and the container's processes could look into this one.
-    process.set_dumpable(False)
 
 
 def _inside(plan: Plan, door: Socket, stdio: tuple[int, int, int], proc: int) -> NoReturn:
