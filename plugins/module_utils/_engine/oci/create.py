@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..runtime.devices import Node
     from ..runtime.mountoptions import Mount
     from ..runtime.nursery import Nursling
+    from ..security.seccomp import Program
     from .config import Config
 
 
@@ -63,21 +64,8 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
     config = configs.parse(data, os.path.realpath(wish.bundle))
     console.check(config.process, wish.console_socket, detached=door)
     places = spaces.open_spaces(config.linux)
-    for name, value in (config.linux.get("sysctl") or {}).items():
-        sysctls.check(name, value, places)
-        if name.replace("/", ".") == "kernel.hostname":
-            raise InvalidSpec("linux.sysctl: kernel.hostname is what hostname sets: write that")
-        if name.replace("/", ".") == "kernel.domainname" and config.oci.get("domainname") not in (None, "", value):
-            raise InvalidSpec("linux.sysctl: kernel.domainname is not what domainname says: leave one of them out")
     place = groups.place_of(config.linux.get("cgroupsPath") or "", wish.ident, systemd=wish.systemd)
-    if "user" in places.new:
-        ids.check_complete(ids.read(config.linux.get("uidMappings") or (), config.linux.get("gidMappings") or ()))
-    if "mount" not in places.kinds:
-        warn("linux.namespaces: without one of kind mount every mount is the host's, and the root is none that holds")
-    joined = frozenset(places.joined)
-    for name in ungranted(config.process or {}):
-        warn(f"process.capabilities: {name!a} can't be granted here")
-    groups.check(config.linux.get("resources") or {})
+    _check(config, places, warn)
     program = filters.compiled(config.linux.get("seccomp"))
     with Undo() as undo:
         home = Home(wish.root, wish.ident)
@@ -86,33 +74,13 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
         undo.later(lambda: groups.remove(known.made))
         cgroups, unified = groups.create(place, config.linux.get("resources") or {})
         known = known.replace(cgroups=cgroups, unified=unified)
-        order = foreign.Order(
-            verb="create",
-            ident=wish.ident,
-            bundle=config.bundle,
-            rootfs=config.rootfs,
-            oci={**config.oci, "linux": {**config.linux, "seccomp": None, "resources": None}},
-            process=config.process,
-            new=tuple(places.new),
-            joined=tuple(places.joined),
-            offsets=places.offsets,
-            cgroups=cgroups,
-            unified=unified,
-            seccomp=program.code if program else b"",
-            seccomp_flags=program.flags if program else 0,
-            preserve=wish.preserve,
-            sockets=wish.sockets,
-            listener=door,
-            keyring=wish.keyring,
-        )
-        pid = _bear(midwife, order, places, home)
+        kinds, new_user = places.kinds, "user" in places.new
+        pid = _bear(midwife, _order(wish, config, places, known, program, door=door), places, home)
         undo.later(lambda: kill(pid, known))
         known = known.replace(pid=pid, started=proc.start_time(pid))
         attached: list[str] = []
         undo.later(lambda: _detach(attached))
-        master = _equip(
-            midwife.link, config, home, known, places.kinds | joined, attached, new_user="user" in places.new
-        )
+        master = _equip(midwife.link, config, home, known, kinds, attached, new_user=new_user)
         if door and master >= 0:
             console.send(wish.console_socket, master)
             master = -1
@@ -123,6 +91,48 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
         undo.keep()
     home.__exit__()
     return Made(home=home, known=known, config=config, pid=pid, runtime=midwife.link, master=master)
+
+
+def _check(config: Config, places: spaces.Spaces, warn: Callable[[str], object]) -> None:
+    """What takes a look at this host to say. InvalidSpec and Unsupported; `warn` for what is let pass."""
+    linux = config.linux
+    for name, value in (linux.get("sysctl") or {}).items():
+        sysctls.check(name, value, places)
+        if name.replace("/", ".") == "kernel.hostname":
+            raise InvalidSpec("linux.sysctl: kernel.hostname is what hostname sets: write that")
+        if name.replace("/", ".") == "kernel.domainname" and config.oci.get("domainname") not in (None, "", value):
+            raise InvalidSpec("linux.sysctl: kernel.domainname is not what domainname says: leave one of them out")
+    if "user" in places.new:
+        ids.check_complete(ids.read(linux.get("uidMappings") or (), linux.get("gidMappings") or ()))
+    if "mount" not in places.kinds:
+        warn("linux.namespaces: without one of kind mount every mount is the host's, and the root is none that holds")
+    for name in ungranted(config.process or {}):
+        warn(f"process.capabilities: {name!a} can't be granted here")
+    groups.check(linux.get("resources") or {})
+
+
+def _order(
+    wish: Wish, config: Config, places: spaces.Spaces, known: Known, program: Program | None, *, door: bool
+) -> foreign.Order:
+    return foreign.Order(
+        verb="create",
+        ident=wish.ident,
+        bundle=config.bundle,
+        rootfs=config.rootfs,
+        oci={**config.oci, "linux": {**config.linux, "seccomp": None, "resources": None}},
+        process=config.process,
+        new=tuple(places.new),
+        joined=tuple(places.joined),
+        offsets=places.offsets,
+        cgroups=known.cgroups,
+        unified=known.unified,
+        seccomp=program.code if program else b"",
+        seccomp_flags=program.flags if program else 0,
+        preserve=wish.preserve,
+        sockets=wish.sockets,
+        listener=door,
+        keyring=wish.keyring,
+    )
 
 
 def _detach(points: list[str]) -> None:

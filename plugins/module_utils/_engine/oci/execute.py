@@ -74,6 +74,25 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
     config = configs.reread(home.config(), known.bundle, known.rootfs)
     wanted = _wanted(wish, config)
     console.check(wanted, wish.console_socket, detached=wish.detach)
+    pid = _bear(midwife, wish, known, config, wanted)
+    try:
+        master = _follow(midwife.link, config, state_of(wish.ident, known, word))
+        if wish.pid_file:
+            write_pid(wish.pid_file, pid)
+        link.send(midwife.link, "go")
+        while midwife.link.recv(1, sockets.MSG_PEEK):
+            _said, fds = link.receive(midwife.link, "listener")
+            filters.pass_on(config, fds[0], state_of(wish.ident, known, word))
+    except BaseException:
+        _end(pid)
+        raise
+    if wish.console_socket and master >= 0:
+        console.send(wish.console_socket, master)
+        master = -1
+    return pid, master
+
+
+def _bear(midwife: Nursling, wish: Wish, known: Known, config: Config, wanted: dict[str, Any]) -> int:
     program = filters.compiled(config.linux.get("seccomp"))
     joined = _open_spaces(known)
     order = foreign.Order(
@@ -98,22 +117,7 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
         for fd in joined.values():
             os.close(fd)
         os.waitpid(midwife.pid, 0)
-    pid = int(born["pid"])
-    try:
-        master = _follow(midwife.link, config, state_of(wish.ident, known, word))
-        if wish.pid_file:
-            write_pid(wish.pid_file, pid)
-        link.send(midwife.link, "go")
-        while midwife.link.recv(1, sockets.MSG_PEEK):
-            _said, fds = link.receive(midwife.link, "listener")
-            filters.pass_on(config, fds[0], state_of(wish.ident, known, word))
-    except BaseException:
-        _end(pid)
-        raise
-    if wish.console_socket and master >= 0:
-        console.send(wish.console_socket, master)
-        master = -1
-    return pid, master
+    return int(born["pid"])
 
 
 def _follow(end: Socket, config: Config, state: dict[str, Any]) -> int:

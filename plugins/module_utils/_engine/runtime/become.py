@@ -68,28 +68,18 @@ def become(
     sets = capability_sets(wanted)
     privileges_stay = bool(wanted.get("noNewPrivileges"))
     _reset(wanted, personality, keyring=keyring)
-    if labels.wanted(wanted):
-        _confine(wanted, proc)
+    _confine(wanted, proc)
     _keep_descriptors(3 + preserve)
     own_pipes((0, 1, 2), identity.uid)
     limits.apply(wanted.get("rlimits") or (), clamp=clamp)
-    cwd = str(wanted.get("cwd") or "/")
-    entered = _enter_directory(cwd, last=False)
-    if entered:
-        # Before a filter that may forbid asking.
-        _check_directory(cwd)
-    if program and not privileges_stay:
-        _install(program, report)
-    _drop(identity, sets)
-    if not entered:
-        _enter_directory(cwd, last=True)
-        _check_directory(cwd)
+    early = None if privileges_stay else program
+    _change_user(identity, sets, str(wanted.get("cwd") or "/"), lambda: _install(early, report))
     if privileges_stay:
         process.set_no_new_privs()
     path = _find(arguments[0], environment) if (gate or shield) and _may_ask() else ""
     if gate:
         gate()
-    if program and privileges_stay:
+    if privileges_stay:
         _install(program, report)
     if shield and path and not labels.wanted(wanted):
         springboard.jump(path, arguments, environment)
@@ -185,6 +175,8 @@ def _domain(entry: dict[str, Any]) -> int:
 
 
 def _confine(wanted: dict[str, Any], proc: int) -> None:
+    if not labels.wanted(wanted):
+        return
     own = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if proc < 0 else proc
     try:
         labels.confine_on_exec(wanted, own)
@@ -201,10 +193,25 @@ def _keep_descriptors(first: int) -> None:
             raise InvalidSpec(f"descriptor {fd} is to be kept, and it is not open") from error
 
 
-def _install(program: Filter, report: Callable[[int], object] | None) -> None:
+def _install(program: Filter | None, report: Callable[[int], object] | None) -> None:
+    if not program:
+        return
     listener = seccomp.install(program.code, program.flags)
     if report and listener >= 0:
         report(listener)
+
+
+def _change_user(identity: users.Identity, sets: dict[str, int], cwd: str, install: Callable[[], object]) -> None:
+    """Drop what `identity` is not to have, with the filter on just before, and stand in `cwd` afterwards."""
+    entered = _enter_directory(cwd, last=False)
+    if entered:
+        # Before a filter that may forbid asking.
+        _check_directory(cwd)
+    install()
+    _drop(identity, sets)
+    if not entered:
+        _enter_directory(cwd, last=True)
+        _check_directory(cwd)
 
 
 def _enter_directory(path: str, *, last: bool) -> bool:
