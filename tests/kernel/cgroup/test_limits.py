@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy
+from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy, places
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec
 from ansible_collections.berth.containers.tests.kernel.house import DEAF, House, in_child, wait_until
 
@@ -140,7 +140,7 @@ def test_a_frozen_group_stands_still(house: House) -> None:
 
 def test_the_group_goes_with_the_container(house: House) -> None:
     made = house.up()
-    homes = group.directories(hierarchy.mounted(), house.paths.kernel_name("berth"), made["id"])
+    homes = places.directories(hierarchy.mounted(), house.paths.kernel_name("berth"), made["id"])
     assert all(os.path.isdir(home) for home in homes)
     house.ask("container", name=made["name"], state="stopped", image="base")
     assert not any(os.path.isdir(home) for home in homes)

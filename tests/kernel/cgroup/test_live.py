@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy, stats
+from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy, places, stats
 from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup.hierarchy import Hierarchy
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError, Unsupported
 from ansible_collections.berth.containers.tests.kernel.house import WAIT, House, in_child, wait_until
@@ -124,7 +124,7 @@ def test_a_throttled_writer_is_slow(loose: tuple[Hierarchy, str, int], tmp_path:
     major, minor = map(int, DISK.split(":"))
     rate = [{"major": major, "minor": minor, "rate": 2 << 20}]
     group.update(here, "berth-live", name, {"blockIO": {"throttleWriteBpsDevice": rate}})
-    directories = group.directories(here, "berth-live", name)
+    directories = places.directories(here, "berth-live", name)
 
     def write() -> float:
         for directory in directories:

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import group, hierarchy
+from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import hierarchy, places
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import record as records
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import stop
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError, InvalidSpec
@@ -187,7 +187,7 @@ def test_a_group_that_does_not_empty_costs_no_exit_status(house: House) -> None:
     made = house.up(["sh", "-c", "sleep 0.3; exit 6"], auto_remove=False)
     guest = subprocess.Popen(["sleep", "60"])
     try:
-        groups = group.directories(hierarchy.mounted(), house.paths.cgroup, made["id"])
+        groups = places.directories(hierarchy.mounted(), house.paths.cgroup, made["id"])
         pathlib.Path(groups[0], "cgroup.procs").write_text(str(guest.pid))
         assert house.ended(made["name"])["exit_code"] == 6
         with pytest.raises(EngineError, match="still has processes"):

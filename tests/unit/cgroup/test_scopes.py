@@ -33,7 +33,7 @@ def test_systemd_is_asked_where_it_owns_the_one_hierarchy(
     if lacking != "socket":
         socket.touch()
     monkeypatch.setattr(scopes, "_BOOTED", str(booted))
-    monkeypatch.setattr(scopes, "_SOCKET", str(socket))
+    monkeypatch.setattr(scopes, "SOCKET", str(socket))
     monkeypatch.setattr(scopes, "_POINT", str(tmp_path))
     if lacking != "unified":
         (tmp_path / "cgroup.controllers").touch()

@@ -14,6 +14,7 @@ import time
 from ..errors import EngineError, Unsupported
 from . import resources as _resources
 from .hierarchy import Hierarchy
+from .places import below, directories
 from .writing import Write, changes, perform, put
 
 TYPE_CHECKING = False
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
 # What every group of ours has on version 2, so that its use is counted; others are handed down when they are asked for.
 _COUNTED = ("cpu", "io", "memory", "pids")
 _SIGKILL = 9
-
-
-def directories(hierarchy: Hierarchy, parent: str, name: str) -> tuple[str, ...]:
-    """The group's directory in each hierarchy."""
-    return tuple(f"{point}/{below(parent, name)}" for point in hierarchy.mount_points())
-
-
-def below(parent: str, name: str) -> str:
-    """The group's path, without a slash in front."""
-    return f"{parent}/{name}".lstrip("/")
 
 
 def create(hierarchy: Hierarchy, parent: str, name: str, resources: dict[str, Any]) -> tuple[str, ...]:
@@ -61,19 +52,6 @@ def update(
     _check_memory(hierarchy, parent, name, resources)
     _delegate(hierarchy, parent, resources)
     _apply(hierarchy, parent, name, before or {}, resources)
-
-
-def shelter(hierarchy: Hierarchy, parent: str) -> tuple[str, ...]:
-    """The groups in which supervisors live: a leaf beside the containers, without limits of its own. Idempotent."""
-    return create(hierarchy, parent, "supervisors", {})
-
-
-def birthplace(hierarchy: Hierarchy, directories: tuple[str, ...]) -> str:
-    """The one of a group's directories that a process can be born in (clone3(2), CLONE_INTO_CGROUP, Linux 5.7), "" for none."""
-    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
-    if not hierarchy.v2 or (major, minor) < (5, 7):
-        return ""
-    return next(path for path in directories if path.startswith(hierarchy.v2 + "/"))
 
 
 def remove(directories: tuple[str, ...], *, patience: float = 2.0) -> None:

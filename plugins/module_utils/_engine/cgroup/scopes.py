@@ -1,39 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where systemd runs the host it owns the hierarchy: each container gets a delegated scope below a slice of ours.
 
-The manager is asked over its own socket (org.freedesktop.systemd1(5), StartTransientUnit), which needs no bus daemon. In
-the scope are two groups, since only leaves may hold processes: the container's, with the limits, and `supervisor`.
+In the scope are two groups, since only leaves may hold processes: the container's, with the limits, and `supervisor`.
 """
 
 from __future__ import annotations
 
 import os
-import time
-
-from ..errors import EngineError
-from ..kernel import process, signals
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ..kernel.sockets import Socket
 
 _BOOTED = "/run/systemd/system"  # sd_booted(3)
-_SOCKET = "/run/systemd/private"
+SOCKET = "/run/systemd/private"
 _POINT = "/sys/fs/cgroup"
-_MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
-_EXISTS = "org.freedesktop.systemd1.UnitExists"
-# A stop is the supervisor's business, which listens for it: by default nobody else minds this signal (signal(7)).
-STOP_SIGNAL = signals.SIGURG
-# What a supervisor may take beyond the container's own stop_timeout.
-_MARGIN = 15.0
-_PATIENCE = 20.0
 
 
 def managed() -> bool:
     """Whether systemd is process 1 and has the unified hierarchy alone, where nothing may be beside what it manages."""
-    return os.path.isdir(_BOOTED) and os.path.exists(_SOCKET) and os.path.exists(f"{_POINT}/cgroup.controllers")
+    return os.path.isdir(_BOOTED) and os.path.exists(SOCKET) and os.path.exists(f"{_POINT}/cgroup.controllers")
 
 
 def scope_of(owner: str, ident: str, slice_name: str = "") -> str:
@@ -46,105 +28,6 @@ def scope_of(owner: str, ident: str, slice_name: str = "") -> str:
     return f"{slices}/{owner}-{ident}.scope"
 
 
-class Holder:
-    """A process that does nothing in a group: an empty scope is gone at once. It ends with the block, or with its maker."""
-
-    __slots__ = ("pid",)
-
-    def __init__(self, group_fd: int = -1) -> None:
-        maker = os.getpid()
-        self.pid = process.clone(0, group_fd)
-        if self.pid == 0:
-            process.die_with_parent(maker)
-            process.close_from(0)
-            while True:
-                time.sleep(3600)
-
-    def __enter__(self) -> Holder:
-        return self
-
-    def __exit__(self, *_unused: object) -> None:
-        os.kill(self.pid, signals.SIGKILL)
-        os.waitpid(self.pid, 0)
-
-
 def supervisors(scope: str) -> str:
     """The group in `scope`, as `scope_of` has it, that is the supervisor's; what else is in the scope is the container's."""
     return f"{_POINT}/{scope}/supervisor"
-
-
-def open_scope(scope: str, title: str, stop_timeout: float) -> Holder:
-    """Make `scope`, and the supervisor's group in it; it lasts while the holder or anybody else is there.
-
-    EngineError, naming the scope, when the manager refuses or takes too long. A scope that is there already is used.
-    """
-    home = supervisors(scope)
-    with Holder() as first:
-        _move(scope, title, first.pid, int((stop_timeout + _MARGIN) * 1_000_000))
-        os.makedirs(home, exist_ok=True)
-        group = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            return Holder(group)
-        finally:
-            os.close(group)
-
-
-def close_slice(owner: str) -> None:
-    """Let go of OWNER.slice, which stays behind when the last of its scopes is gone. Idempotent."""
-    if managed():
-        with _manager() as manager:
-            _ask(manager, "StopUnit", "ss", (f"{owner}.slice", "replace"))
-
-
-def _move(scope: str, title: str, pid: int, farewell: int) -> None:
-    """Let process `pid` be in the scope, which is made when it is not there; returns when it is in."""
-    slice_name, unit = scope.split("/")[-2:]
-    end = time.monotonic() + _PATIENCE
-    properties = [
-        ("Description", ("s", title)),
-        ("Slice", ("s", slice_name)),
-        ("CollectMode", ("s", "inactive-or-failed")),
-        ("PIDs", ("au", [pid])),
-        ("Delegate", ("b", True)),
-        ("KillSignal", ("i", STOP_SIGNAL)),
-        ("TimeoutStopUSec", ("t", farewell)),
-    ]
-    with _manager() as manager:
-        while not _is_in(pid, unit):
-            if time.monotonic() > end:
-                raise EngineError(f"systemd does not make {unit}: systemctl status {unit} may tell why")
-            refusal = _ask(manager, "StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
-            if refusal and _EXISTS not in refusal:
-                raise EngineError(f"systemd refuses to make {unit}: {refusal}")
-            if refusal and _ask(manager, "AttachProcessesToUnit", "ssau", (unit, "/supervisor", [pid])):
-                time.sleep(0.01)  # it is on its way out
-            _await(pid, unit, end)
-
-
-def _manager() -> Socket:
-    from ..kernel import dbus
-
-    return dbus.connect(_SOCKET, patience=_PATIENCE)
-
-
-def _ask(manager: Socket, method: str, signature: str, values: tuple[Any, ...]) -> str:
-    """Call a method of the manager; what it says against it, "" for nothing."""
-    from ..kernel import dbus
-
-    try:
-        dbus.call(manager, *_MANAGER, method, signature, values)
-    except dbus.CallFailed as error:
-        return str(error)
-    return ""
-
-
-def _await(pid: int, unit: str, end: float) -> None:
-    """The manager answers before the job is done; a second is long enough to ask again."""
-    soon = min(time.monotonic() + 1, end)
-    while not _is_in(pid, unit) and time.monotonic() < soon:
-        time.sleep(0.001)
-
-
-def _is_in(pid: int, unit: str) -> bool:
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-        return any(unit in line.rstrip("\n").split("/") for line in file)

@@ -6,8 +6,8 @@ Bytes, nanoseconds and counts since the group was made; pressure as Documentatio
 
 from __future__ import annotations
 
-from .group import below
 from .hierarchy import Hierarchy
+from .places import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..answer import Answer
-from ..cgroup import group, hierarchy
+from ..cgroup import hierarchy, places
 from ..errors import Conflict, InvalidSpec
 from ..image.resolve import resolve
 from ..paths import Paths
@@ -51,7 +51,7 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
     environment.update(spec.env)
     user = spec.user if spec.user is not None else record.spec.user
     here = hierarchy.mounted()
-    directories = group.directories(here, record.group(paths), record.id)
+    directories = places.directories(here, record.group(paths), record.id)
     started = bundles.load(f"{paths.container(record.id)}/bundle", paths.container_run(record.id))
     process = process_of(
         asked,
@@ -67,7 +67,7 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
             process=process,
             user=user if user is not None else str(config.get("User") or ""),
             cgroups=directories,
-            unified=group.birthplace(here, directories),
+            unified=places.birthplace(here, directories),
             id_start=record.id_start,
             terminal=spec.tty,
             size=spec.size,

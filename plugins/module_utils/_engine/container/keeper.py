@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..cgroup import group, hierarchy, scopes
+from ..cgroup import hierarchy, places, scopes
 from ..errors import EngineError
 from ..kernel.sockets import Socket
 from ..paths import Paths
@@ -25,8 +25,8 @@ def fork_supervisor(paths: Paths) -> Nursling:
     if scopes.managed():
         return prepare(lambda end: _supervise(end, (), ""))
     here = hierarchy.mounted()
-    groups = group.shelter(here, paths.cgroup)
-    return prepare(lambda end: _supervise(end, groups, group.birthplace(here, groups)))
+    groups = places.shelter(here, paths.cgroup)
+    return prepare(lambda end: _supervise(end, groups, places.birthplace(here, groups)))
 
 
 def fork_connector(paths: Paths) -> Nursling:

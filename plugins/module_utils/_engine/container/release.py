@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..cgroup import group, hierarchy
+from ..cgroup import group, hierarchy, places
 from ..errors import Busy, Conflict, NotFound
 from ..locks import DirectoryLock
 from ..network import modes
@@ -44,7 +44,7 @@ def release(paths: Paths, record: Record, *, ended: bool = False) -> bool:
         # No process namespace of its own ends with its first process.
         group.kill(here, parent, record.id)
     killed = group.was_oom_killed(here, parent, record.id)
-    group.remove(group.directories(here, parent, record.id))
+    group.remove(places.directories(here, parent, record.id))
     return killed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup import group, hierarchy
+from ..cgroup import group, hierarchy, places
 from ..errors import Conflict, EngineError, NotFound, from_os
 from ..image.resolve import resolve
 from ..network import modes, resolv
@@ -93,7 +93,7 @@ def _prepare(paths: Paths, record: Record, size: tuple[int, int] | None) -> Atta
             shared=shared,
             labels=_labels(record),
             cgroups=directories,
-            unified=group.birthplace(here, directories),
+            unified=places.birthplace(here, directories),
             network={modes.HOST: "host", modes.CONTAINER: "shared"}.get(mode.kind, "own"),
             network_of=other.state(paths).pid if other else 0,
             names_dir=attachment.names_dir if attachment else "",
@@ -118,10 +118,10 @@ def _scope(paths: Paths, record: Record) -> Scope:
         place = record.group(paths)
         if not place.endswith(".scope"):
             return ""
-        from ..cgroup import scopes
+        from ..cgroup import scopes, systemd
         from .stop import manner
 
-        undo.enter(scopes.open_scope(place, f"berth container {record.name}", manner(paths, record)[1]))
+        undo.enter(systemd.open_scope(place, f"berth container {record.name}", manner(paths, record)[1]))
         return scopes.supervisors(place)
 
     return Scope(make)

@@ -7,7 +7,7 @@ import contextlib
 import os
 
 from ..answer import Answer
-from ..cgroup import group, hierarchy, scopes
+from ..cgroup import group, hierarchy, systemd
 from ..container import record as records
 from ..container.remove import remove
 from ..container.stop import stop
@@ -54,7 +54,7 @@ def purge(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
             with contextlib.suppress(FileNotFoundError):
                 remove(paths, record, force=True)
         attach.remove_network(paths)
-        scopes.close_slice(paths.cgroup)
+        systemd.close_slice(paths.cgroup)
         group.remove(tuple(f"{point}/{paths.kernel_name('berth')}" for point in hierarchy.mounted().mount_points()))
         _remove_files(paths)
     return Answer(changed=True, before=before, after={}, result={"run": paths.run})

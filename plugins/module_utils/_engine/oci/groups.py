@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup import devices, group, hierarchy, resources
+from ..cgroup import devices, group, hierarchy, places, resources
 from ..errors import InvalidSpec, Unsupported
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def create(place: str, asked: dict[str, Any]) -> tuple[tuple[str, ...], str]:
     here = hierarchy.mounted()
     wanted = {**asked, "devices": list(devices.for_bundle(asked.get("devices") or ()))}
     made = group.create(here, *_halves(place), wanted)
-    return made, group.birthplace(here, made)
+    return made, places.birthplace(here, made)
 
 
 def check(asked: dict[str, Any]) -> None:

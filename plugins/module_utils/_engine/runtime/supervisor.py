@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .mountoptions import Mount
     from .names import Responder
 
-# The second is what a scope of ours sends (see cgroup/scopes.py).
+# The second is what a scope of ours sends (see cgroup/systemd.py).
 _PARTING = (signals.SIGTERM, signals.SIGURG)
 
 

@@ -11,7 +11,6 @@ import os
 from ... import jsontext
 from ...digests import light_sha256
 from ...errors import Unsupported
-from ...kernel.seccomp import FLAG_NEW_LISTENER
 from ...records import write_file
 from ...values import Value
 from ...version import VERSION
@@ -69,13 +68,21 @@ def compiled(directory: str, seccomp: dict[str, Any]) -> Program:
     What is there and not whole is made again. InvalidSpec names what the specification does not allow.
     """
     flags, code = _cached(directory, seccomp)
-    asks = bool(flags & FLAG_NEW_LISTENER)
+    asks = _asks(flags)
     return Program(
         code=code,
         flags=flags,
         listener=str(seccomp.get("listenerPath") or "") if asks else "",
         metadata=str(seccomp.get("listenerMetadata") or "") if asks else "",
     )
+
+
+def _asks(flags: int) -> bool:
+    if not flags:
+        return False  # as nearly all, which then need no ctypes here
+    from ...kernel.seccomp import FLAG_NEW_LISTENER
+
+    return bool(flags & FLAG_NEW_LISTENER)
 
 
 def family() -> tuple[str, ...]:
