@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 import errno
 import os
 import select
@@ -26,7 +27,7 @@ _GONE = (errno.EPIPE, errno.EIO)
 _ERRORS = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
-class Conversation:
+class Conversation(abc.ABC):
     """`source` is where input is read, -1 for none; `keys` finds the detach keys in it. Subclasses know the program's side.
 
     Afterwards `left` says that the user left by the detach keys, `unread` that nobody reads standard output any more.
@@ -127,17 +128,17 @@ class Conversation:
                 self.unread = True
                 self.nobody_reads()
 
+    @abc.abstractmethod
     def begin(self) -> None:
         """Before the first wait."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def hear(self, fd: int) -> None:
         """An output is readable."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def resize(self) -> None:
         """The user's terminal has a new size."""
-        raise NotImplementedError
 
     def wrap(self, data: bytes) -> bytes:
         """Input as the sink wants it."""
