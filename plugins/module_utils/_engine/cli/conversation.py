@@ -153,12 +153,15 @@ class Conversation(abc.ABC):
 
     def refused(self) -> None:
         """The sink takes no more."""
+        return
 
     def reap(self) -> None:
         """A child of this process has changed."""
+        return
 
     def nobody_reads(self) -> None:
         """Our standard output is closed."""
+        return
         self.over = True
 
 
