@@ -150,6 +150,7 @@ class Conversation(abc.ABC):
 
     def all_sent(self) -> None:
         """... and the sink has all of it."""
+        return
 
     def refused(self) -> None:
         """The sink takes no more."""
@@ -161,7 +162,6 @@ class Conversation(abc.ABC):
 
     def nobody_reads(self) -> None:
         """Our standard output is closed."""
-        return
         self.over = True
 
 
