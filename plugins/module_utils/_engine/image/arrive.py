@@ -169,13 +169,16 @@ def _bring(
 
 def _missing(paths: Paths, arrival: Arrival, progress: Report, what: str) -> list[int]:
     """The numbers of the layers that the store lacks as a blob or as a tree, or has damaged."""
-    wanted, marked, proved = [], marks.read(paths), _proved(paths)
+    wanted, marked = [], marks.read(paths)
+    proved: set[tuple[str, str]] | None = None
     for number, (layer, one) in enumerate(zip(arrival.manifest.layers, arrival.chains)):
         has_tree = one not in marked.layers and os.path.isdir(f"{layers.directory(paths, one)}/diff")
         # That the store has this blob and that tree does not say that the one unpacks to the other.
         diff_id = arrival.config.diff_ids[number]
-        are_one = layer.digest == diff_id or (layer.digest, diff_id) in proved
-        is_there = has_tree and are_one and _has_blob(paths, layer, marked)
+        is_there = has_tree and _has_blob(paths, layer, marked)
+        if is_there and layer.digest != diff_id:
+            proved = _proved(paths) if proved is None else proved
+            is_there = (layer.digest, diff_id) in proved
         if not is_there:
             wanted.append(number)
         state = THERE if is_there else WAITING
