@@ -58,6 +58,26 @@ def test_attached_starts(berth: Berth) -> None:
     assert (done.returncode, done.stdout) == (4, b"twice\n")
 
 
+def test_what_stands_still_is_not_started(berth: Berth) -> None:
+    """Docker refuses it as well: it is neither started anew nor let go on in silence."""
+    for name in ("still", "other"):
+        berth.start("--name", name, "base", "sleep", "100")
+    pid = json.loads(berth.ok("inspect", "still"))[0]["state"]["pid"]
+    berth.ok("pause", "still")
+    said = b"berth: container still is paused: berth unpause still lets it go on\n"
+    for words, code, out in ((["still", "other"], 73, b"other\n"), (["-a", "still"], 125, b"")):
+        done = berth("start", *words)
+        assert (done.returncode, done.stdout, done.stderr) == (code, out, said)
+    now = json.loads(berth.ok("inspect", "still"))[0]["state"]
+    assert (now["status"], now["pid"]) == ("paused", pid)
+    berth.ok("unpause", "still")
+    assert berth.ok("start", "still") == "still\n"
+    # To begin anew is another thing.
+    berth.ok("pause", "still")
+    berth.ok("restart", "-t", "0", "still")
+    assert json.loads(berth.ok("inspect", "still"))[0]["state"]["status"] == "running"
+
+
 def test_one_wrong_name_keeps_none_of_the_others(berth: Berth) -> None:
     berth.start("--name", "one", "base", "sleep", "100")
     berth.start("--name", "two", "base", "sleep", "100")

@@ -14,6 +14,8 @@ import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine import api
 from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup import hierarchy
+from ansible_collections.berth.containers.plugins.module_utils._engine.container import freezing
+from ansible_collections.berth.containers.plugins.module_utils._engine.container import record as records
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import (
     CommandNotFound,
     EngineError,
@@ -27,7 +29,8 @@ from ansible_collections.berth.containers.tests.kernel.house import WAIT, House,
 from ansible_collections.berth.containers.tests.kernel.storage.trees import ledger
 
 BASE: dict[str, Any] = {"image": "base", "network_mode": "none", "command": WAIT, "stop_timeout": 0}
-RANK = {"absent": "absent", "created": "present", "running": "started", "exited": "stopped"}
+STATUSES = ("absent", "created", "running", "exited", "paused")
+STATES = ("absent", "present", "started", "stopped", "paused")
 
 
 def converge(house: House, **params: Any) -> bool:
@@ -59,10 +62,12 @@ def bring(house: House, name: str, where: str) -> None:
         house.ask("container", name=name, **BASE)
         if where == "exited":
             house.ask("container", name=name, **BASE, state="stopped")
+        elif where == "paused":
+            in_child(lambda: freezing.pause(house.paths, records.find(house.paths, name)))
     assert status(house, name) == where
 
 
-@pytest.mark.parametrize(("where", "state"), list(itertools.product(RANK, ("absent", "present", "started", "stopped"))))
+@pytest.mark.parametrize(("where", "state"), list(itertools.product(STATUSES, STATES)))
 def test_from_every_status_to_every_state(house: House, where: str, state: str) -> None:
     name = house.name()
     bring(house, name, where)
@@ -70,6 +75,7 @@ def test_from_every_status_to_every_state(house: House, where: str, state: str) 
         "absent": "absent",
         "present": "created" if where == "absent" else where,
         "started": "running",
+        "paused": "paused",
         "stopped": {"absent": "created", "created": "created"}.get(where, "exited"),
     }[state]
     changed = converge(house, name=name, **({} if state == "absent" else BASE), state=state)
@@ -168,6 +174,11 @@ def test_a_failed_replacement_puts_the_old_one_back(house: House) -> None:
         assert "kept" in house.exec(name, "cat /kept").out
         assert len(os.listdir(house.paths.containers)) == 1
         assert os.listdir(house.paths.staging) == os.listdir(house.paths.replacing) == []
+    # One that stood still stands still again.
+    house.ask("container", name=name, state="paused")
+    with pytest.raises(CommandNotFound):
+        house.ask("container", name=name, **BASE | {"command": ["no-such-command"]})
+    assert status(house, name) == "paused"
 
 
 def test_the_name_alone_is_enough_for_what_is_there(house: House) -> None:

@@ -26,7 +26,7 @@ def update(paths: Paths, record: Record, wanted: Spec) -> None:
 
 def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
     """Put a new container in the place of `old`. If it can't be started, the old one is put back as it was, and the error flies."""
-    was_running = old.state(paths).status == "running"
+    was = old.state(paths)
     with replacement(paths, old) as note:
         stop(paths, (old,))
         try:
@@ -34,8 +34,10 @@ def replace(paths: Paths, old: Record, wanted: Spec, *, run: bool) -> None:
         except BaseException:
             records.point(paths, old)
             forget(paths, note)
-            if was_running:
+            if was.status == "running":
                 start(paths, old)
+            if was.paused:
+                pause(paths, old)
             raise
         with contextlib.suppress(NotFound):
             remove(paths, old)

@@ -42,14 +42,24 @@ def run(paths: Paths, given: Given) -> int:
 
 
 def _ensure_started(paths: Paths, record: records.Record) -> None:
-    if record.state(paths).status == "running":
+    now = record.state(paths)
+    if now.paused:
+        raise _stands_still(record)
+    if now.status == "running":
         return
     start(paths, record)
 
 
+def _stands_still(record: records.Record) -> Conflict:
+    return Conflict(f"container {record.name} is paused: berth unpause {record.name} lets it go on")
+
+
 def _attached(paths: Paths, name: str, *, interactive: bool) -> int:
     record = records.find(paths, name)
-    if record.state(paths).status == "running":
+    now = record.state(paths)
+    if now.paused:
+        raise _stands_still(record)
+    if now.status == "running":
         raise Conflict(f"container {record.name} runs already: berth attach {record.name} connects to it")
     interactive = interactive and record.spec.interactive
     if record.spec.tty and interactive:
