@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import resource
 import stat
 from typing import Any
@@ -17,6 +18,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
     InvalidSpec,
     NotFound,
     NotPermitted,
+    Refused,
 )
 from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import capabilities
 from ansible_collections.berth.containers.tests.kernel.house import House
@@ -211,6 +213,42 @@ def test_a_device_that_is_given_works_and_others_do_not(house: House) -> None:
     done = house.run(script, userns_mode="host", privileged=False, cap_add=["MKNOD"], tmpfs=["/tmp:dev"])
     assert "Operation not permitted" in done.err
     assert "fine" in done.out
+
+
+def test_memory_at_dev_has_devices_and_terminals(house: House) -> None:
+    script = "tty; echo x >/dev/null && df -k /dev | tail -n 1; ls /dev /dev/pts | tr '\\n' ' '; touch /dev/shm/a"
+    done = house.run(script, tty=True, tmpfs={"/dev": "size=1m,mode=755"})
+    assert done.code == 0, done.out
+    assert done.out.startswith("/dev/pts/0\r\n")
+    assert done.out.splitlines()[1].split()[:2] == ["tmpfs", "1024"]
+    assert {"console", "null", "mqueue", "ptmx", "pts", "shm", "tty"} <= set(done.out.split())
+
+
+def test_a_volume_at_dev_is_all_there_is_in_it(house: House, tmp_path: pathlib.Path) -> None:
+    """As with Docker; what can not be had then is said, and nothing is made in the volume."""
+    mine = tmp_path / "dev"
+    mine.mkdir()
+    (mine / "log").write_text("kept")
+    volumes = [f"{mine}:/dev"]
+    seen = house.run("ls -A /dev; cat /dev/log", volumes=volumes, security_opts=["unmask=ALL"])
+    assert (seen.code, seen.out.split()) == (0, ["log", "kept"])
+    with pytest.raises(
+        Refused, match="covered with this container's /dev/null: No such file or directory: mount at /dev"
+    ):
+        house.run("true", volumes=volumes)
+    for params, option, place in (
+        ({"volumes": volumes}, "volumes", "/dev"),
+        ({"volumes": [f"{mine}:/dev/pts"]}, "volumes", "/dev/pts"),
+        ({"tmpfs": ["/dev/pts"]}, "tmpfs", "/dev/pts"),
+    ):
+        with pytest.raises(
+            InvalidSpec, match=f"tty needs terminals, and {option} hides them by what it mounts at {place}:"
+        ):
+            house.run("true", tty=True, **params)
+    made = house.up(volumes=volumes, security_opts=["unmask=ALL"], command=["sleep", "100"])
+    with pytest.raises(Refused, match="no terminal can be made in this container: /dev/pts/ptmx: No such file"):
+        house.exec(made["name"], ["true"], tty=True)
+    assert sorted(path.name for path in mine.iterdir()) == ["log"]
 
 
 def test_a_device_that_is_none(house: House) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine.rootfs.mounts import Bind, Tmpfs, base, of_users
+from ansible_collections.berth.containers.plugins.module_utils._engine.rootfs.mounts import (
+    Bind,
+    Tmpfs,
+    base,
+    merge,
+    of_users,
+)
 
 
 def test_the_base_is_closed() -> None:
@@ -47,3 +53,25 @@ def test_parents_come_before_children() -> None:
     assert {"nosuid", "nodev", "size=1m"} <= set(entries[1]["options"])
     assert all({"nodev", "rnodev"} & set(entry["options"]) for entry in entries)
     assert all({"rbind", "rprivate"} <= set(entry["options"]) for entry in (entries[0], entries[2]))
+
+
+def test_a_users_own_takes_the_place_of_ours() -> None:
+    ours = base(privileged=False, own_network=True)
+    before = [entry["destination"] for entry in ours]
+    mine = of_users((Bind(source="/a", target="/x"), Bind(source="/b", target="/x")), (Tmpfs(target="/dev/shm"),))
+    made = merge(ours, mine)
+    assert [entry["destination"] for entry in made] == [*(p for p in before if p != "/dev/shm"), "/x", "/dev/shm"]
+    assert [entry["source"] for entry in made][-2:] == ["/b", "tmpfs"]
+
+
+def test_memory_at_dev_comes_below_what_lies_in_dev() -> None:
+    ours = base(privileged=False, own_network=True)
+    made = merge(ours, of_users((), (Tmpfs(target="/dev", options=("size=1m",)),)))
+    assert [entry["destination"] for entry in made] == [entry["destination"] for entry in ours]
+    assert "size=1m" in made[1]["options"]
+
+
+def test_a_volume_at_dev_has_nothing_of_ours_in_it() -> None:
+    ours = base(privileged=False, own_network=True)
+    made = merge(ours, of_users((Bind(source="/a", target="/dev"), Bind(source="/b", target="/dev/mine")), ()))
+    assert [entry["destination"] for entry in made] == ["/proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/mine"]

@@ -127,15 +127,15 @@ def _mounts(spec: Spec, *, own_network: bool, home: str, shared: Mapping[str, in
         for target, options in _pairs(spec)
     )
     users = mounts.of_users((*files, *binds_of(spec)), tmpfs)
-    mine = {str(entry["destination"]) for entry in users}
-    if spec.ipc_mode == "host" and not os.path.isdir("/dev/mqueue"):
-        mine.add("/dev/mqueue")  # a host that has not mounted its own has none to show
     base = mounts.base(
         privileged=spec.privileged,
         own_network=own_network,
         shm=_shm(spec, shared),
     )
-    return (*(entry for entry in base if entry["destination"] not in mine), *_last_of_each(users))
+    if spec.ipc_mode == "host" and not os.path.isdir("/dev/mqueue"):
+        # A host that has not mounted its own has none to show.
+        base = tuple(entry for entry in base if entry["destination"] != "/dev/mqueue")
+    return mounts.merge(base, users)
 
 
 def _shm(spec: Spec, shared: Mapping[str, int]) -> str | int | None:
@@ -145,11 +145,6 @@ def _shm(spec: Spec, shared: Mapping[str, int]) -> str | int | None:
     if spec.ipc_mode == "host":
         return "/dev/shm"
     return None if spec.ipc_mode == "none" else spec.shm_size or mounts.SHM
-
-
-def _last_of_each(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """A user's own mount on /etc/hosts takes the place of ours."""
-    return tuple({str(entry["destination"]): entry for entry in entries}.values())
 
 
 def _pairs(spec: Spec) -> tuple[tuple[str, str], ...]:

@@ -58,8 +58,21 @@ def _check(spec: Spec) -> None:
         sharing.check(spec)
     if spec.network_mode != "bridge" and spec.published_ports:
         raise InvalidSpec(f"published_ports need network_mode bridge, not {spec.network_mode}: leave one of them out")
+    if spec.tty:
+        _check_terminals(spec)
     if spec.hostname is not None and not _is_hostname(spec.hostname):
         raise InvalidSpec(f"hostname {spec.hostname[:70]!a} is not usable: use 1 to {_LONGEST_HOSTNAME} characters")
+
+
+def _check_terminals(spec: Spec) -> None:
+    """A volume's devices can't be opened, and a file system in memory has none."""
+    places = [text.rsplit(":", 2)[1] for text in spec.volumes]
+    hidden = {"/dev", "/dev/pts"}.intersection(places) or {"/dev/pts"}.intersection(t.split(":")[0] for t in spec.tmpfs)
+    if hidden:
+        option = "volumes" if hidden.intersection(places) else "tmpfs"
+        raise InvalidSpec(
+            f"tty needs terminals, and {option} hides them by what it mounts at {min(hidden)}: leave one of them out"
+        )
 
 
 def _is_hostname(name: str) -> bool:

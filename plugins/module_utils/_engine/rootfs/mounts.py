@@ -7,6 +7,7 @@ from ..values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 SHM = 64 << 20
@@ -67,6 +68,24 @@ def of_users(binds: tuple[Bind, ...], tmpfs: tuple[Tmpfs, ...]) -> tuple[dict[st
     ]
     entries += [_entry(item.target, "tmpfs", "tmpfs", ("nosuid", "nodev", *item.options)) for item in tmpfs]
     return tuple(sorted(entries, key=lambda entry: str(entry["destination"]).count("/")))
+
+
+def merge(ours: Iterable[dict[str, Any]], users: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Ours but where there is one of the user's, then the user's; of two at one place the last one counts.
+
+    A file system in memory at /dev comes where ours would, below terminals and the rest; a volume there has nothing of ours
+    in it, as with Docker.
+    """
+    mine = {str(entry["destination"]): entry for entry in users}
+    place = mine.get("/dev")
+    if place is None:
+        return (*(entry for entry in ours if entry["destination"] not in mine), *mine.values())
+    if place["type"] == "bind":
+        left = (entry for entry in ours if not f"{entry['destination']}/".startswith("/dev/"))
+        return (*(entry for entry in left if entry["destination"] not in mine), *mine.values())
+    del mine["/dev"]
+    ours = tuple(place if entry["destination"] == "/dev" else entry for entry in ours)
+    return (*(entry for entry in ours if entry["destination"] not in mine), *mine.values())
 
 
 def _wishes(bind: Bind) -> tuple[str, ...]:

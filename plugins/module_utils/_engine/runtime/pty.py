@@ -21,7 +21,10 @@ def open_pair() -> tuple[int, int, str]:
     Refused unless the master is a devpts's own: a container's /dev may hold anything. The slave is asked of the master, not
     of a path.
     """
-    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"no terminal can be made in this container: /dev/pts/ptmx: {error.strerror}") from error
     try:
         if files.fstatfs_type(master) != files.DEVPTS_SUPER_MAGIC or os.fstat(master).st_rdev != _PTMX:
             raise Refused("/dev/pts in this container is no devpts, and no terminal can be made there")

@@ -135,7 +135,13 @@ def _mask(root: Root, places: list[int]) -> None:
 
 def _open_null(root: Root) -> int:
     """What covers files must be the null device, whatever else lies at its path (CVE-2025-31133)."""
-    null = files.openat2(root.fd, "dev/null", os.O_PATH, resolve=files.IN_ROOT | files.NO_SYMLINKS)
+    try:
+        null = files.openat2(root.fd, "dev/null", os.O_PATH, resolve=files.IN_ROOT | files.NO_SYMLINKS)
+    except KernelError as error:
+        raise Refused(
+            f"masked paths are covered with this container's /dev/null: {os.strerror(error.errno)}: mount at /dev what has"
+            " it, or mask no paths"
+        ) from error
     found = os.fstat(null)
     if not stat.S_ISCHR(found.st_mode) or found.st_rdev != os.makedev(1, 3):
         os.close(null)
