@@ -34,13 +34,31 @@ def with_role(ansible: Ansible, role: str, *arguments: str, **variables: Any) ->
     return ansible.play([], "--diff", *arguments, playbook=[play])
 
 
-def test_host_puts_the_command_into_the_path(world: World, tmp_path: pathlib.Path) -> None:
-    command = tmp_path / "berth"
+def test_host_puts_the_commands_into_the_path_and_takes_them_out(world: World, tmp_path: pathlib.Path) -> None:
+    command, runtime = tmp_path / "berth", tmp_path / "berth-oci"
     options = {"host_root": str(world.root), "host_command": str(command)}
     assert len(with_role(world.ansible, "host", **options).ok().changed) == 1
     assert with_role(world.ansible, "host", **options).ok().changed == []
     said = subprocess.run([command, "version"], capture_output=True, text=True, check=True)
     assert "0.1.0" in said.stdout
+    said = subprocess.run([runtime, "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("berth-oci version 0.1.0\nspec: ")
+    gone = {**options, "host_state": "absent"}
+    assert len(with_role(world.ansible, "host", "--check", **gone).ok().changed) == 1
+    assert command.is_symlink()
+    assert len(with_role(world.ansible, "host", **gone).ok().changed) == 1
+    assert os.listdir(tmp_path) == []
+    assert with_role(world.ansible, "host", **gone).ok().changed == []
+
+
+def test_host_takes_away_what_is_its_own_only(world: World, tmp_path: pathlib.Path) -> None:
+    command, runtime = tmp_path / "berth", tmp_path / "berth-oci"
+    command.write_text("somebody else's")
+    runtime.symlink_to("/bin/true")
+    gone = {"host_state": "absent", "host_command": str(command)}
+    assert with_role(world.ansible, "host", **gone).ok().changed == []
+    assert command.is_file()
+    assert runtime.is_symlink()
 
 
 def test_host_says_what_is_missing(world: World, tmp_path: pathlib.Path) -> None:
