@@ -5,8 +5,20 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
+
+    def _encoder(
+        markers: None,
+        default: Callable[[object], object],
+        quote: Callable[[str], str],
+        indent: None,
+        colon: str,
+        comma: str,
+        sort_keys: bool,
+        skip_keys: bool,
+        allow_nan: bool,
+    ) -> Callable[[object, int], Iterable[str]]: ...
 
     def _scanner(rules: object) -> Callable[[str, int], tuple[Any, int]]: ...
 
@@ -19,14 +31,32 @@ else:
         # The C half of CPython's json; a Python without it pays for the whole.
         from _json import encode_basestring as _quote_unicode
         from _json import encode_basestring_ascii as _quote
+        from _json import make_encoder as _encoder
         from _json import make_scanner as _scanner
     except ImportError:
+        from json import JSONDecoder as _Decoder
+        from json import JSONEncoder as _Encoder
         from json.encoder import encode_basestring as _quote_unicode
         from json.encoder import encode_basestring_ascii as _quote
-        from json.scanner import make_scanner as _scanner
+
+        def _encoder(_markers, default, quote, _indent, colon, comma, sort_keys, _skip_keys, allow_nan):
+            return lambda value, _level: _Encoder(
+                default=default,
+                ensure_ascii=quote is _quote,
+                separators=(comma, colon),
+                sort_keys=sort_keys,
+                allow_nan=allow_nan,
+            ).iterencode(value)
+
+        def _scanner(rules):
+            return _Decoder(
+                object_pairs_hook=rules.object_pairs_hook,
+                parse_int=rules.parse_int,
+                parse_constant=rules.parse_constant,
+            ).scan_once
+
 
 _BLANK = " \t\n\r"
-_NO_NUMBERS = ("nan", "inf", "-inf")
 
 
 class _Rules:
@@ -72,23 +102,11 @@ def loads(
 
 def dumps(value: Any, *, ascii_only: bool = True) -> str:
     """Compact JSON, keys sorted: equal values give equal text. In ASCII unless told otherwise. ValueError for NaN and Infinity."""
-    return _dumps(value, _quote if ascii_only else _quote_unicode)
+    quote = _quote if ascii_only else _quote_unicode
+    return "".join(_encoder(None, _refuse_kind, quote, None, ":", ",", True, False, False)(value, 0))
 
 
-def _dumps(value: Any, quote: Callable[[str], str]) -> str:
-    if isinstance(value, str):
-        return quote(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (int, float)):
-        text = repr(value)
-        return _refuse(text) if text in _NO_NUMBERS else text
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{quote(key)}:{_dumps(value[key], quote)}' for key in sorted(value))}}}"
-    if isinstance(value, (list, tuple)):
-        # Long lists of names are what takes time: no call of ours for each.
-        parts = [quote(item) if isinstance(item, str) else _dumps(item, quote) for item in value]
-        return f"[{','.join(parts)}]"
+def _refuse_kind(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is nothing that JSON holds")
 
 

@@ -89,7 +89,7 @@ class DirectoryLock(Lock):
 def _holder(locked: os.stat_result) -> str:
     """Who holds a flock, as proc_locks(5) tells it."""
     place = f"{os.major(locked.st_dev):02x}:{os.minor(locked.st_dev):02x}:{locked.st_ino}"
-    with open("/proc/locks", encoding="ascii") as file:
+    with open("/proc/locks", encoding="utf-8") as file:
         for fields in map(str.split, file):
             if place in fields and "->" not in fields:
                 return f"process {fields[4]}"

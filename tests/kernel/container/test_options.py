@@ -20,7 +20,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
     NotPermitted,
     Refused,
 )
-from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import capabilities
+from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import capabilities, capsets
 from ansible_collections.berth.containers.tests.kernel.house import House
 
 
@@ -96,7 +96,7 @@ def test_no_new_privileges(house: House) -> None:
 
 def test_how_soon_it_is_killed(house: House) -> None:
     assert both(house, "cat /proc/self/oom_score_adj", oom_score_adj=321) == ["321"]
-    if not capabilities.permitted() & capabilities.mask(("CAP_SYS_RESOURCE",)):
+    if not capsets.permitted() & capabilities.mask(("CAP_SYS_RESOURCE",)):
         with pytest.raises(NotPermitted, match="oom_score_adj: -10 is below"):
             house.run("true", oom_score_adj=-10)
 

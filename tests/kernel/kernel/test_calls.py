@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import KernelError
 from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import (
-    capabilities,
+    capsets,
     files,
     mounts,
     proc,
@@ -165,8 +165,8 @@ def test_descriptors_are_closed_from_a_number_on() -> None:
 
 def test_capabilities_are_what_was_set() -> None:
     def work() -> dict[str, int]:
-        capabilities.limit_bounding(0b1001)
-        capabilities.set_all(0b1001, effective=0b1000)
+        capsets.limit_bounding(0b1001)
+        capsets.set_all(0b1001, effective=0b1000)
         lines = pathlib.Path("/proc/self/status").read_text().splitlines()
         return {line[:6]: int(line.split()[1], 16) for line in lines if line.startswith("Cap")}
 

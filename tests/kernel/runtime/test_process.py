@@ -21,7 +21,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
     NotPermitted,
     Unsupported,
 )
-from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import capabilities, scheduling
+from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import capabilities, capsets, scheduling
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime.bundle import Program
 from ansible_collections.berth.containers.tests.kernel.runtime.cell import Cell
 
@@ -173,9 +173,9 @@ def test_a_limit_above_the_hosts_is_refused_or_clamped(cell: Cell) -> None:
 
     def lower() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))
-        held = capabilities.permitted() & ~capabilities.mask(("CAP_SYS_RESOURCE",))
-        capabilities.set_all(held, effective=held)
-        capabilities.limit_bounding(held)
+        held = capsets.permitted() & ~capabilities.mask(("CAP_SYS_RESOURCE",))
+        capsets.set_all(held, effective=held)
+        capsets.limit_bounding(held)
 
     with pytest.raises(NotPermitted, match="RLIMIT_NOFILE 2048"):
         cell.run("true", rlimits=asked, before=lower)

@@ -85,7 +85,7 @@ def is_frozen(hierarchy: Hierarchy, parent: str, name: str) -> bool:
     else:
         path, moving = f"{hierarchy.v2}/{below(parent, name)}/cgroup.freeze", "0"
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read().strip() != moving
     except FileNotFoundError:
         return False
@@ -97,7 +97,7 @@ def pids(hierarchy: Hierarchy, parent: str, name: str) -> tuple[int, ...]:
     for top in directories(hierarchy, parent, name)[-1:]:
         for directory, _below, _files in os.walk(top):
             try:
-                with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
+                with open(f"{directory}/cgroup.procs", encoding="utf-8") as file:
                     found.update(map(int, file))
             except OSError:
                 continue  # it was removed meanwhile, or holds threads only: their process is listed above
@@ -135,7 +135,7 @@ def _kill_one(pid: int) -> None:
 def _await(path: str, line: str, name: str, patience: float) -> None:
     end = time.monotonic() + patience
     while True:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             if line in file.read().splitlines():
                 return
         if time.monotonic() > end:
@@ -150,7 +150,7 @@ def was_oom_killed(hierarchy: Hierarchy, parent: str, name: str) -> bool:
     else:
         path = f"{hierarchy.v2}/{below(parent, name)}/memory.events"
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return any(line.split()[0] == "oom_kill" and line.split()[1] != "0" for line in file)
     except FileNotFoundError:
         return False
@@ -183,7 +183,7 @@ def _check_memory(hierarchy: Hierarchy, parent: str, name: str, resources: dict[
     limit = asked.get("limit")
     if not asked.get("checkBeforeUpdate") or not limit or limit < 0 or "memory" not in hierarchy.v2_controllers:
         return
-    with open(f"{hierarchy.v2}/{below(parent, name)}/memory.current", encoding="ascii") as file:
+    with open(f"{hierarchy.v2}/{below(parent, name)}/memory.current", encoding="utf-8") as file:
         used = int(file.read())
     if used > limit:
         from ..errors import Conflict
@@ -213,7 +213,7 @@ def _delegate(hierarchy: Hierarchy, parent: str, resources: dict[str, Any]) -> N
 
 def _hand_down(directory: str, wanted: list[str]) -> None:
     path = f"{directory}/cgroup.subtree_control"
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         there = file.read().split()
     missing = [name for name in wanted if name not in there and f"+{name}" not in there]
     if missing:
@@ -226,10 +226,10 @@ def _fill_cpuset(point: str, parent: str, name: str) -> None:
     for part in below(parent, name).split("/"):
         directory = f"{directory}/{part}"
         for file in ("cpuset.cpus", "cpuset.mems"):
-            with open(f"{directory}/{file}", encoding="ascii") as current:
+            with open(f"{directory}/{file}", encoding="utf-8") as current:
                 if current.read().strip():
                     continue
-            with open(f"{above}/{file}", encoding="ascii") as source:
+            with open(f"{above}/{file}", encoding="utf-8") as source:
                 put(f"{directory}/{file}", source.read().strip())
         above = directory
 
@@ -239,7 +239,7 @@ def _lend_realtime(point: str, parent: str, write: Write) -> None:
     directory, wanted = point, int(write.tries[0][1])
     for part in filter(None, parent.split("/")):
         directory = f"{directory}/{part}"
-        with open(f"{directory}/cpu.rt_runtime_us", encoding="ascii") as file:
+        with open(f"{directory}/cpu.rt_runtime_us", encoding="utf-8") as file:
             if int(file.read()) < wanted:
                 perform(directory, write)
 

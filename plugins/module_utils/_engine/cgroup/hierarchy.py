@@ -64,7 +64,7 @@ def mounted(mountinfo: str | None = None, root: str = "") -> Hierarchy:
 
 def _controllers(v2: str) -> tuple[str, ...]:
     try:
-        with open(f"{v2}/cgroup.controllers", encoding="ascii") as file:
+        with open(f"{v2}/cgroup.controllers", encoding="utf-8") as file:
             return tuple(file.read().split())
     except FileNotFoundError:
         return ()

@@ -59,7 +59,7 @@ def _by_list(hierarchy: Hierarchy, place: str, read: tuple[Rule, ...]) -> Except
 
 
 def _write_list(home: str, decision: Decision) -> None:
-    with open(f"{home}/devices.list", encoding="ascii") as file:
+    with open(f"{home}/devices.list", encoding="utf-8") as file:
         listed = file.read()
     for file_name, line in rules.transition(listed, decision):
         put(f"{home}/{file_name}", line)
@@ -86,5 +86,5 @@ def _by_program(home: str, read: tuple[Rule, ...]) -> Exception | None:
 
 
 def _is_nested() -> bool:
-    with open("/proc/self/uid_map", encoding="ascii") as file:
+    with open("/proc/self/uid_map", encoding="utf-8") as file:
         return file.read().split() != ["0", "0", "4294967295"]

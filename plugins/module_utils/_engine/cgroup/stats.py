@@ -162,7 +162,7 @@ def _stalls(path: str) -> dict[str, Any] | None:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read().splitlines()
     except OSError:
         return []  # this kernel does not have it, or has it switched off (EOPNOTSUPP), or the group has just gone

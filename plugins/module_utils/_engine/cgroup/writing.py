@@ -84,7 +84,7 @@ def put(path: str, value: str) -> None:
 
 
 def _inherited(home: str, file: str) -> str:
-    with open(f"{os.path.dirname(home)}/{file}", encoding="ascii") as above:
+    with open(f"{os.path.dirname(home)}/{file}", encoding="utf-8") as above:
         return above.read().strip()
 
 

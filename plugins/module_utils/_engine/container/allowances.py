@@ -6,7 +6,7 @@ from __future__ import annotations
 import resource
 
 from ..errors import InvalidSpec, NotPermitted
-from ..kernel import capabilities
+from ..kernel import capabilities, capsets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _NUMBERS = {"locks": 10, "sigpending": 11, "msgqueue": 12, "nice": 13, "rtprio":
 
 def check(spec: Spec) -> None:
     """InvalidSpec for a limit above this host's, NotPermitted for an oom_score_adj that only the host's root may give."""
-    if capabilities.permitted() & capabilities.mask(("CAP_SYS_RESOURCE",)):
+    if capsets.permitted() & capabilities.mask(("CAP_SYS_RESOURCE",)):
         return
     for item in spec.ulimits:
         name, _unused, pair = item.partition("=")
@@ -28,7 +28,7 @@ def check(spec: Spec) -> None:
                 f"ulimits: {name}: {hard} is above {ceiling}, which is all this host allows: ask for less"
             )
     if spec.oom_score_adj is not None:
-        with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+        with open("/proc/self/oom_score_adj", encoding="utf-8") as file:
             ours = int(file.read())
         if spec.oom_score_adj < ours:
             raise NotPermitted(f"oom_score_adj: {spec.oom_score_adj} is below the {ours} that we have: ask for more")

@@ -21,7 +21,6 @@ def fork_supervisor(paths: Paths) -> Nursling:
     It lives in a cgroup of ours, so that it outlives the session of whoever starts it: under systemd in the container's
     scope, which `start` tells it.
     """
-    paths.prepare()
     if scopes.managed():
         return prepare(lambda end: _supervise(end, (), ""))
     here = hierarchy.mounted()

@@ -34,7 +34,7 @@ def stats_of(paths: Paths, record: Record) -> dict[str, Any] | None:
 def network_of(pid: int) -> dict[str, dict[str, int]] | None:
     """What the devices of a process's network have moved; None when it is gone."""
     try:
-        with open(f"/proc/{pid}/net/dev", encoding="ascii", errors="replace") as file:
+        with open(f"/proc/{pid}/net/dev", encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()[2:]
     except (FileNotFoundError, ProcessLookupError):
         return None

@@ -8,7 +8,7 @@ import errno
 import os
 
 from ..errors import KernelError
-from . import capabilities
+from . import capsets
 from .libc import NUMBERS, check, libc, pylibc, syscall
 
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
@@ -128,8 +128,8 @@ def act_as(ident: int) -> None:
     """setfsuid(2) and setfsgid(2), keeping every capability: files are then made for `ident`, with the rights of root."""
     libc.setfsgid(ident)
     libc.setfsuid(ident)
-    held = capabilities.permitted()
-    capabilities.set_all(held, effective=held)
+    held = capsets.permitted()
+    capsets.set_all(held, effective=held)
 
 
 def new_session_keyring() -> None:

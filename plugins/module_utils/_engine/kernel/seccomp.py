@@ -3,18 +3,8 @@
 
 from __future__ import annotations
 
-import ctypes
-
-from .libc import syscall
-
 FLAG_NEW_LISTENER = 1 << 3
 _SET_MODE_FILTER = 1
-
-
-class _Program(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
 def install(code: bytes, flags: int) -> int:
@@ -22,6 +12,16 @@ def install(code: bytes, flags: int) -> int:
 
     Needs no_new_privs, or CAP_SYS_ADMIN in the process's user namespace.
     """
-    program = _Program(len(code) // 8, code)
+    # Who only compiles a filter needs no C library, as a start does not.
+    import ctypes
+
+    from .libc import syscall
+
+    class Program(ctypes.Structure):
+        """struct sock_fprog."""
+
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+    program = Program(len(code) // 8, code)
     result = syscall("seccomp", _SET_MODE_FILTER, flags, ctypes.byref(program))
     return result if flags & FLAG_NEW_LISTENER else -1

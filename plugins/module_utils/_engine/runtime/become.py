@@ -11,7 +11,7 @@ import os
 import stat
 
 from ..errors import CommandNotExecutable, CommandNotFound, EngineError, InvalidSpec
-from ..kernel import capabilities, process, seccomp, signals
+from ..kernel import capabilities, capsets, process, seccomp, signals
 from . import labels, limits, springboard, users
 
 TYPE_CHECKING = False
@@ -92,9 +92,9 @@ def capability_sets(wanted: dict[str, Any]) -> dict[str, int]:
     Where this process lacks a capability it can't give it: that is no error (runtime-spec config.md, Linux Process).
     """
     named = wanted.get("capabilities") or {}
-    held = capabilities.permitted()
+    held = capsets.permitted()
     sets = {name: capabilities.mask(named.get(name) or ()) for name in _SETS}
-    sets["bounding"] &= capabilities.bounding()
+    sets["bounding"] &= capsets.bounding()
     sets["permitted"] &= held
     sets["effective"] &= sets["permitted"]
     sets["inheritable"] &= held & sets["bounding"]
@@ -106,7 +106,7 @@ def ungranted(wanted: dict[str, Any]) -> tuple[str, ...]:
     """The capabilities that `wanted` names and that can't be given here, unknown names among them: worth a warning."""
     named = wanted.get("capabilities") or {}
     names = sorted({name for kind in _SETS for name in named.get(kind) or ()})
-    held = capabilities.permitted()
+    held = capsets.permitted()
     return tuple(name for name in names if not capabilities.mask((name,)) & held)
 
 
@@ -238,7 +238,7 @@ def _check_directory(path: str) -> None:
 
 
 def _drop(identity: users.Identity, sets: dict[str, int]) -> None:
-    capabilities.limit_bounding(sets["bounding"])
+    capsets.limit_bounding(sets["bounding"])
     process.keep_capabilities()
     try:
         os.setgroups(identity.groups)
@@ -250,9 +250,7 @@ def _drop(identity: users.Identity, sets: dict[str, int]) -> None:
     os.setresuid(identity.uid, identity.uid, identity.uid)
     # The execve(2) leaves a user other than root the ambient ones; until then it has no more.
     effective = sets["ambient"] if identity.uid else sets["effective"]
-    capabilities.set_all(
-        sets["permitted"], effective=effective, inheritable=sets["inheritable"], ambient=sets["ambient"]
-    )
+    capsets.set_all(sets["permitted"], effective=effective, inheritable=sets["inheritable"], ambient=sets["ambient"])
 
 
 def _candidates(name: str, environment: dict[str, str]) -> list[str]:

@@ -24,7 +24,7 @@ def mount(root: Root, entry: Mount, *, own: bool) -> None:
     Without one a version 1 hierarchy is shown from the container's group down, as a bind; version 2 is shown whole, as
     runtimes do. A hierarchy that can't be shown is left out: the container then sees an empty directory.
     """
-    with open("/proc/self/cgroup", encoding="ascii") as file:
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
         lines = [line.rstrip("\n").split(":", 2) for line in file]
     named = {controllers: path for _number, controllers, path in lines if controllers}
     if not named or entry.type == "cgroup2":

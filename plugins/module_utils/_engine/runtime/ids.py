@@ -36,7 +36,7 @@ class IdMap(Value):
         for file, ranges in (("uid_map", self.uids), ("gid_map", self.gids)):
             text = "".join(f"{inside} {outside} {size}\n" for inside, outside, size in ranges)
             try:
-                with open(f"/proc/{pid}/{file}", "w", encoding="ascii") as target:
+                with open(f"/proc/{pid}/{file}", "w", encoding="utf-8") as target:
                     target.write(text)
             except OSError as error:
                 raise from_os(error, f"map the ids {text!a} of a user namespace") from error
@@ -72,7 +72,7 @@ def of_process(pid: int) -> IdMap:
 
 
 def _of_file(path: str) -> tuple[tuple[int, int, int], ...]:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         rows = [line.split() for line in file]
     return tuple((int(first), int(outside), int(size)) for first, outside, size in rows)
 

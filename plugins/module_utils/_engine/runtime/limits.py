@@ -135,11 +135,11 @@ def set_oom_score(pid: int, value: int, *, strict: bool) -> None:
     if not isinstance(value, int) or not -1000 <= value <= 1000:
         raise InvalidSpec(f"process.oomScoreAdj: {value!a} is not between -1000 and 1000")
     path = f"/proc/{pid or 'self'}/oom_score_adj"
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         if int(file.read()) == value:
             return
     try:
-        with open(path, "w", encoding="ascii") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(str(value))
     except PermissionError as error:
         if strict or value < 0:

@@ -44,7 +44,7 @@ def resolve(security_opts: tuple[str, ...], ident: str, *, privileged: bool, loa
 def has_apparmor(root: str = "") -> bool:
     """Whether the kernel confines by profiles."""
     try:
-        with open(root + _APPARMOR, encoding="ascii") as file:
+        with open(root + _APPARMOR, encoding="utf-8") as file:
             return file.read(1) == "Y"
     except OSError:
         return False

@@ -11,6 +11,7 @@ import os
 from ... import jsontext
 from ...digests import light_sha256
 from ...errors import Unsupported
+from ...kernel.seccomp import FLAG_NEW_LISTENER
 from ...records import write_file
 from ...values import Value
 from ...version import VERSION
@@ -78,10 +79,6 @@ def compiled(directory: str, seccomp: dict[str, Any]) -> Program:
 
 
 def _asks(flags: int) -> bool:
-    if not flags:
-        return False  # as nearly all, which then need no ctypes here
-    from ...kernel.seccomp import FLAG_NEW_LISTENER
-
     return bool(flags & FLAG_NEW_LISTENER)
 
 
