@@ -128,7 +128,7 @@ def speaking(engine: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
     (engine / packed.PACKAGE / "registry").mkdir()
     (engine / packed.PACKAGE / "registry/__init__.py").write_text("")
     door = f"import sys\ndef open_door():\n    sys.path.append({str(host)!r})\n    import colorsys, neighbour, sudden"
-    (engine / packed.PACKAGE / "registry/transport.py").write_text(door)
+    (engine / packed.PACKAGE / "registry/pools.py").write_text(door)
     for source in engine.rglob("*.py"):
         py_compile.compile(str(source), doraise=True)
     (engine / packed.PACK).unlink()

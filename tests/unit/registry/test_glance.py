@@ -14,9 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Unreachable
-from ansible_collections.berth.containers.plugins.module_utils._engine.registry import transport
+from ansible_collections.berth.containers.plugins.module_utils._engine.registry import pools, transport
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.endpoint import endpoint
-from ansible_collections.berth.containers.plugins.module_utils._engine.registry.glance import glance
 from ansible_collections.berth.containers.plugins.module_utils._engine.registry.tls import Trust
 
 ENGINE = pathlib.Path(transport.__file__).parent.parent
@@ -74,27 +73,26 @@ print(reply.status, reply.header("Docker-Content-Digest"), any(name.startswith("
     assert done.stdout.split() == [str(status), f"sha256:{status}", str(loaded)]
 
 
-@pytest.mark.parametrize(
-    ("path", "environment"), [("/0", {}), ("/200", {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""})]
-)
-def test_what_is_no_plain_answer_is_left_to_others(path: str, environment: dict[str, str]) -> None:
-    with serving() as place:
-        origin = endpoint(place, plain_http=True, option="name").origin
-        headers = {"User-Agent": "berth"}
-        found = glance(origin, path, headers, context=lambda: pytest.fail("no TLS"), environment=environment, seconds=5)
-    # Loopback is never asked through a proxy.
-    assert (found is None) == (path == "/0")
+def test_who_breaks_off_is_asked_again_by_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_door", None)
+    with serving() as place, pytest.raises(Unreachable, match=r"the connection to 127\.0\.0\.1:\d+ broke"):
+        ask(place, "/0")
+    assert pools.is_open()
 
 
-def test_a_proxy_is_left_to_others() -> None:
-    origin = endpoint("registry.example", plain_http=True, option="name").origin
-    environment = {"http_proxy": "http://127.0.0.1:9"}
-    assert glance(origin, "/200", {}, context=lambda: pytest.fail("no TLS"), environment=environment, seconds=5) is None
+def test_a_proxy_is_left_to_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_door", None)
+    with pytest.raises(Unreachable, match="the proxy for registry.example does not answer"):
+        ask("registry.example", "/200", {"http_proxy": "http://127.0.0.1:9"})
 
 
 def test_who_does_not_answer_is_named_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_door", None)
-    origin = endpoint("127.0.0.1:9", plain_http=True, option="name").origin
-    asking = transport.Transport(Trust(), {}, sleep=lambda _seconds: None)
+    monkeypatch.setattr(pools, "_door", None)
     with pytest.raises(Unreachable, match=r"no connection to 127\.0\.0\.1:9"):
-        asking.ask(transport.Request(method="HEAD", origin=origin, path="/200"))
+        ask("127.0.0.1:9", "/200")
+
+
+def ask(place: str, path: str, environment: dict[str, str] | None = None) -> transport.Reply:
+    origin = endpoint(place, plain_http=True, option="name").origin
+    asking = transport.Transport(Trust(), environment or {}, sleep=lambda _seconds: None)
+    return asking.ask(transport.Request(method="HEAD", origin=origin, path=path))

@@ -9,7 +9,6 @@ from ..plan import Plan, Step
 from ..progress import DONE, RUNNING, THERE, WAITING, Event, named, silent
 from ..registry import upload
 from ..registry.endpoint import split
-from ..registry.transport import open_door
 from ..storage import layout, oci, stored
 from ..storage.blobs import read
 from ..values import Value
@@ -125,7 +124,6 @@ def _several(
     """
     from threading import Thread
 
-    open_door()  # before there are threads: it is no business for two at once
     waiting, errors, found = list(reversed(blobs)), list[Exception](), list[tuple[str, int]]()
 
     def work() -> None:

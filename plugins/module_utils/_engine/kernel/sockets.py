@@ -11,6 +11,7 @@ from _socket import (
     AF_UNIX,
     CMSG_SPACE,
     IPPROTO_IP,
+    IPPROTO_TCP,
     MSG_CMSG_CLOEXEC,
     MSG_NOSIGNAL,
     MSG_PEEK,
@@ -25,11 +26,18 @@ from _socket import (
     SOCK_SEQPACKET,
     SOCK_STREAM,
     SOL_SOCKET,
+    TCP_NODELAY,
+    getaddrinfo,
     if_nametoindex,
     inet_aton,
     inet_ntoa,
     inet_pton,
+    timeout,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = (
     "AF_INET",
@@ -38,6 +46,7 @@ __all__ = (
     "AF_UNIX",
     "CMSG_SPACE",
     "IPPROTO_IP",
+    "IPPROTO_TCP",
     "MSG_CMSG_CLOEXEC",
     "MSG_NOSIGNAL",
     "MSG_PEEK",
@@ -52,12 +61,15 @@ __all__ = (
     "SOL_SOCKET",
     "SO_PEERCRED",
     "SO_REUSEADDR",
+    "TCP_NODELAY",
     "Socket",
+    "addresses",
     "if_nametoindex",
     "inet_aton",
     "inet_ntoa",
     "inet_pton",
     "pair",
+    "timeout",
 )
 
 
@@ -79,3 +91,10 @@ def pair(kind: int) -> tuple[Socket, Socket]:
     """socketpair(2) of local sockets."""
     one, other = _socket.socketpair(AF_UNIX, kind | SOCK_CLOEXEC)
     return Socket(fileno=one.detach()), Socket(fileno=other.detach())
+
+
+def addresses(host: str, port: int) -> list[tuple[int, Any]]:
+    """getaddrinfo(3) for TCP: families, and what connect(2) wants for each. OSError, UnicodeError for names not in ASCII."""
+    # Given text, Python would load what it has for international names, for nothing.
+    found = getaddrinfo(host.encode("ascii"), port, 0, SOCK_STREAM)
+    return [(family, address) for family, _kind, _protocol, _name, address in found]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..errors import EngineError, Unreachable
+from ..kernel import sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,10 +44,17 @@ def sentence(error: Exception, origin: Origin, patience: Patience, errors: Any) 
             f"{where} did not take the connection within {patience.connect:g} s: check address and firewall"
         )
     if isinstance(error, errors.ReadTimeoutError):
-        return Broken(f"{where} did not answer within {patience.read:g} s")
+        return broken(TimeoutError(), origin, patience)
     if isinstance(error, errors.SSLError):
         return tls_sentence(error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error, where)
-    return Broken(f"the connection to {where} broke: {reason(error)}")
+    return broken(error, origin, patience)
+
+
+def broken(error: Exception, origin: Origin, patience: Patience) -> Broken:
+    """What to raise when a connection that was there brings nothing more."""
+    if isinstance(error, (TimeoutError, sockets.timeout)):
+        return Broken(f"{origin.netloc} did not answer within {patience.read:g} s")
+    return Broken(f"the connection to {origin.netloc} broke: {reason(error)}")
 
 
 def is_distrust(error: Exception) -> bool:

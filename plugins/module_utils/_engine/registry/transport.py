@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one door to HTTP, and to urllib3: what breaks is tried again a bounded number of times, and a secret stays with its origin."""
+"""The one door to HTTP: what breaks is tried again a bounded number of times, and a secret stays with its origin."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
-import warnings
 
-from .. import packed
-from ..errors import EngineError, InvalidSpec, MissingDependency, Refused, Unreachable
+from ..errors import EngineError, Refused, Unreachable
 from ..values import Value
-from .faults import Broken, NoConnection, NoTLS, is_distrust, reason, sentence, tls_sentence
+from .faults import Broken, NoConnection, broken, is_distrust, reason, sentence
+from .glance import Glances
 from .headers import resolve, retry_after
+from .pools import is_open, open_door, open_pool
 from .proxies import proxy_for
 from .tls import ALL, LAZY, NONE, open_context
+from .wire import NotAsked, Unusual
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .endpoint import Origin
     from .tls import Trust
+    from .wire import Answer
 
     class Readable(Protocol):
         """What of a file an upload needs."""
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     Body = Union[bytes, Callable[[], Readable], None]
 
 PIECE = 1 << 18
+SMALL = 4 << 20
 BUSY = (408, 429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -51,7 +53,10 @@ class Patience(Value):
 
 
 class Request(Value):
-    """`authorization` goes to `origin` only, wherever a redirect may lead. A `body` that is called gives a fresh file each time."""
+    """`authorization` goes to `origin` only, wherever a redirect may lead. A `body` that is called gives a fresh file each time.
+
+    `short`: so will be the answer to this GET. The answers to all else are short.
+    """
 
     method: str
     origin: Origin
@@ -61,6 +66,23 @@ class Request(Value):
     body: Body = None
     length: int = 0
     tries: int = 0
+    short: bool = False
+
+    @property
+    def is_small(self) -> bool:
+        """Whether both it and its answer can be held in memory."""
+        size = len(self.body) if isinstance(self.body, bytes) else self.length
+        return size <= SMALL and (self.short or self.method != "GET")
+
+    def whole_body(self) -> bytes:
+        """What is to be sent. Damaged, as its file may be."""
+        if not callable(self.body):
+            return self.body or b""
+        file = self.body()
+        try:
+            return b"".join(iter(file.read, b""))
+        finally:
+            file.close()
 
 
 class Reply:
@@ -108,10 +130,20 @@ class Reply:
 
 
 class _Seen(Reply):
-    """What a HEAD brought without urllib3: nothing is left to read."""
+    """What came without urllib3, whole."""
+
+    def __init__(self, answer: Answer, request: Request) -> None:
+        super().__init__(answer, request)
+        self._answer = answer
+
+    def header(self, name: str) -> str:
+        return self._answer.headers.get(name.lower(), "")
 
     def pieces(self) -> Iterator[bytes]:
-        return iter(())
+        yield self._answer.body
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class Transport:
@@ -124,6 +156,7 @@ class Transport:
         self._trust, self._environment, self._sleep = trust, environment, sleep
         self.patience = patience or Patience()
         self._pools: dict[str, Any] = {}
+        self._glances = Glances(self.patience.connect)
         self._pid = os.getpid()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._lazy = True
@@ -186,24 +219,30 @@ class Transport:
         headers = {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers}
         if request.authorization:
             headers["Authorization"] = request.authorization
-        seen = self._glance(request, headers) if request.method == "HEAD" and _door is None else None
-        return _Seen(seen, request) if seen else self._ask(request, headers)
+        return self._glance(request, headers) or self._ask(request, headers)
 
-    def _glance(self, request: Request, headers: dict[str, str]) -> Any:
-        """The answer to a HEAD without the help of urllib3, None when there is none. NoTLS."""
-        from .glance import glance
-
-        origin = request.origin
+    def _glance(self, request: Request, headers: dict[str, str]) -> Reply | None:
+        """The answer to what is short, without the help of urllib3; None when that is wanted. Broken, NoTLS."""
+        if is_open() or not request.is_small or proxy_for(request.origin, self._environment):
+            return None
+        body = request.whole_body()
+        if request.method in ("POST", "PUT", "PATCH") or body:
+            headers = {**headers, "Content-Length": str(len(body))}
         try:
-            return glance(
-                origin, request.path, headers, context=lambda: self._tls(origin), environment=self._environment,
-                seconds=self.patience.connect,
+            self._leave_to_parent()
+            return _Seen(
+                self._glances.ask(
+                    request.origin, request.method, request.path, headers, body, lambda: self._tls(request.origin),
+                    self.patience.read,
+                ), request,
             )  # fmt: skip
-        except OSError as error:
-            fault = tls_sentence(error, origin.netloc)
-            if isinstance(fault, NoTLS):
-                raise fault from None
-        return None
+        except NotAsked:
+            return None
+        except (OSError, Unusual) as error:
+            # To ask once more for what changes nothing does no harm, and tells more.
+            if request.method in ("GET", "HEAD"):
+                return None
+            raise broken(error, request.origin, self.patience) from None
 
     def _ask(self, request: Request, headers: dict[str, str]) -> Reply:
         door = open_door()
@@ -227,29 +266,17 @@ class Transport:
         return Reply(response, request)
 
     def _pool(self, origin: Origin) -> Any:
-        if self._pid != os.getpid():
-            self._pools, self._pid = {}, os.getpid()
+        self._leave_to_parent()
         key = str(origin)
         if key not in self._pools:
-            self._pools[key] = self._open_pool(origin)
+            context = self._tls(origin) if origin.scheme == "https" else None
+            self._pools[key] = open_pool(origin, context, self._environment)
         return self._pools[key]
 
-    def _open_pool(self, origin: Origin) -> Any:
-        door = open_door()
-        if not self._trust.validate_certs:
-            # The user has said so; stderr is not for repeating it.
-            warnings.simplefilter("ignore", door.errors.InsecureRequestWarning)
-        secure: dict[str, Any] = {"ssl_context": self._tls(origin)} if origin.scheme == "https" else {}
-        proxy = proxy_for(origin, self._environment)
-        if not proxy:
-            kind = door.https if origin.scheme == "https" else door.http
-            return kind(f"[{origin.host}]" if ":" in origin.host else origin.host, origin.port, maxsize=8, **secure)
-        address, headers = _read_proxy(proxy)
-        from urllib3 import ProxyManager
-
-        manager = ProxyManager(address, proxy_headers=headers, maxsize=8, **secure)
-        pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
-        return _Absolute(pool, origin) if origin.scheme == "http" else pool
+    def _leave_to_parent(self) -> None:
+        """After a fork, connections that were there before it."""
+        if self._pid != os.getpid():
+            self._pools, self._glances, self._pid = {}, Glances(self.patience.connect), os.getpid()
 
     def _tls(self, origin: Origin) -> ssl.SSLContext:
         # Nobody's CA signs for loopback but the user's own.
@@ -257,82 +284,3 @@ class Transport:
         if host_cas not in self._contexts:
             self._contexts[host_cas] = open_context(self._trust, host_cas)
         return self._contexts[host_cas]
-
-
-class _Absolute:
-    """A pool at a proxy for plain HTTP: its request line names the host too (RFC 9112, 3.2.2)."""
-
-    def __init__(self, pool: Any, origin: Origin) -> None:
-        self._pool, self._origin = pool, origin
-
-    def request(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> Any:
-        return self._pool.request(
-            method, f"{self._origin}{path}", headers={"Host": self._origin.netloc, **headers}, **options
-        )
-
-
-_door: _Door | None = None
-
-
-def open_door() -> Any:
-    """The parts of urllib3 that are used here, imported once.
-
-    Empty packages stand in for urllib3 and its http2 meanwhile: their own __init__ import a quarter more, for nothing.
-    """
-    global _door
-    if _door is None:
-        packed.install_http()
-        there = {name: sys.modules.get(name) for name in ("urllib3", "urllib3.http2")}
-        try:
-            if not any(there.values()):
-                home = _home("urllib3")
-                for name, paths in (("urllib3", home), ("urllib3.http2", [f"{path}/http2" for path in home])):
-                    stand_in: Any = type(sys)(name)
-                    stand_in.__path__ = paths
-                    sys.modules[name] = stand_in
-            _door = _Door()
-        except ImportError:
-            raise MissingDependency(
-                "registries need the Python package urllib3 on this host: install it, or let Ansible bring the engine"
-            ) from None
-        finally:
-            if not any(there.values()):
-                for name in there:
-                    sys.modules.pop(name, None)
-    return _door
-
-
-class _Door:
-    def __init__(self) -> None:
-        import logging
-
-        from urllib3 import connectionpool, exceptions
-        from urllib3.util import timeout
-
-        # What it has to say comes to us as an exception.
-        logging.getLogger("urllib3").addHandler(logging.NullHandler())
-        self.errors: Any = exceptions
-        self.http: Any = connectionpool.HTTPConnectionPool
-        self.https: Any = connectionpool.HTTPSConnectionPool
-        self.timeout: Any = timeout.Timeout
-
-
-def _home(name: str) -> list[str]:
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, None)
-        if spec is not None and spec.submodule_search_locations:
-            return list(spec.submodule_search_locations)
-    raise ImportError(name)
-
-
-def _read_proxy(proxy: str) -> tuple[str, dict[str, str]]:
-    """The proxy's address without the user, and the headers that name the user. InvalidSpec."""
-    from urllib.parse import unquote
-
-    from urllib3 import make_headers
-
-    scheme, _mark, rest = proxy.partition("://")
-    secret, at, place = rest.rpartition("@")
-    if scheme not in ("http", "https"):
-        raise InvalidSpec(f"the proxy in the environment is of the kind {scheme!a}: http and https are known")
-    return f"{scheme}://{place}", dict(make_headers(proxy_basic_auth=unquote(secret))) if at else {}
