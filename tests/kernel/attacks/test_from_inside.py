@@ -4,7 +4,9 @@ the same attack works in a container whose task switched that off."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import pathlib
 import socket
 from collections.abc import Callable, Iterator
@@ -96,3 +98,29 @@ def test_it_is_held_off(tried: Try, attack: str) -> None:
     if attack == "name_a_release_agent" and not hierarchy.mounted().v1:
         return  # and nobody has one
     assert tried(free)[attack] == "done", "nothing was shown: the attack does not work without the defence either"
+
+
+LOCKS = """
+import fcntl, os
+for name in sorted(name for name in os.listdir("/proc/self/ns") if "_for_" not in name):
+    try:
+        fcntl.flock(os.open(f"/proc/self/ns/{name}", os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(name)
+"""
+
+
+def test_no_lock_on_a_namespace_is_seen_by_others(house: House, python: str) -> None:
+    """Who shares one sends bits by locks on its file in /proc, however apart they are kept else (h4x0r.org/funreliable)."""
+    held = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in os.listdir("/proc/self/ns")]
+    try:
+        for fd in held:
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        wanted = {"image": python, "volumes": ["/usr:/usr:ro"]}
+        seen = house.run([*PYTHON, "-c", LOCKS], **wanted)
+        assert (seen.code, seen.out, seen.err) == (0, "", "")
+        shared = {"network_mode": "host", "ipc_mode": "host", "userns_mode": "host"}
+        assert house.run([*PYTHON, "-c", LOCKS], **wanted, **shared).out.split() == ["ipc", "net", "user"]
+    finally:
+        for fd in held:
+            os.close(fd)

@@ -23,8 +23,8 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.runtime i
 from ansible_collections.berth.containers.plugins.module_utils._engine.security import capabilities, masks
 from ansible_collections.berth.containers.tests.kernel.house import WAIT, House, in_child
 
-NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
-SHOW_NAMESPACES = "for n in user pid mnt net ipc uts cgroup; do readlink /proc/self/ns/$n; done"
+NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup", "time")
+SHOW_NAMESPACES = "for n in user pid mnt net ipc uts cgroup time; do readlink /proc/self/ns/$n; done"
 
 
 def words(text: str) -> dict[str, str]:
@@ -39,6 +39,12 @@ def here(name: str) -> str:
 def test_every_namespace_is_the_containers_own(house: House) -> None:
     seen = dict(zip(NAMESPACES, house.run(SHOW_NAMESPACES).out.split(), strict=True))
     assert [name for name in NAMESPACES if seen[name] == here(name)] == []
+
+
+def test_who_joins_has_the_same_namespaces(house: House) -> None:
+    made = house.up()
+    seen = house.exec(made["name"], SHOW_NAMESPACES).out.split()
+    assert seen == [os.readlink(f"/proc/{made['state']['pid']}/ns/{name}") for name in NAMESPACES]
 
 
 def test_userns_mode_host_shares_that_one_namespace_and_no_other(house: House) -> None:

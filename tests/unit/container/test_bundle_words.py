@@ -15,7 +15,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.container
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec, NotFound
 from ansible_collections.berth.containers.plugins.module_utils._engine.security.labels import Labels
 
-KINDS = {"pid", "mount", "ipc", "uts", "cgroup", "network", "user"}
+KINDS = {"pid", "mount", "ipc", "uts", "cgroup", "network", "user", "time"}
 NULL = {"major": 1, "minor": 3}
 
 

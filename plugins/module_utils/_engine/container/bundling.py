@@ -190,6 +190,7 @@ def _namespaces(record: Record, *, own_network: bool, shared: Mapping[str, int])
         "cgroup": spec.cgroupns_mode == "host",
         "network": not own_network,
         "user": record.id_start is None,
+        "time": not os.path.exists("/proc/self/ns/time"),
     }
     return [
         {"type": kind, "path": f"/proc/{shared[kind]}/ns/{kind}"} if kind in shared else {"type": kind}
