@@ -59,8 +59,13 @@ def _connect(paths: Paths, end: Socket) -> int:
 
 
 def _supervise(end: Socket, groups: tuple[str, ...], unified: str) -> int:
+    if groups:
+        from ..runtime.groups import fork
+
+        # A small process is born faster: what it lives by is imported after.
+        if fork(unified):
+            return 0
     from ..runtime import supervisor
-    from . import record, release  # noqa: F401  (its hooks will need them, and now it has nothing else to do)
 
     return supervisor.main(end, make_hooks, groups, unified)
 
@@ -72,6 +77,9 @@ def make_hooks(root: str, ident: str) -> Hooks:
     paths = Paths(root)
     links: list[str] = []
     rubbish: list[str] = []
+
+    def warm() -> None:
+        from . import record, release  # noqa: F401
 
     def parting() -> tuple[int, float]:
         from ..kernel import signals
@@ -111,4 +119,4 @@ def make_hooks(root: str, ident: str) -> Hooks:
         for trash in rubbish:
             delete(trash)
 
-    return Hooks(parting=parting, release=release, finish=finish, settle=settle)
+    return Hooks(warm=warm, parting=parting, release=release, finish=finish, settle=settle)

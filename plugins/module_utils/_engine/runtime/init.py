@@ -41,16 +41,17 @@ def _run(
     oci, linux = bundle.oci, bundle.oci["linux"]
     # Still the host's root, though with no rights but a file owner's: the path is not open to the container's ids.
     place = os.open(bundle.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    top, given, loose = parts.receive(supervisor)
     groups.join(bundle.cgroups, bundle.unified)
+    mounts.set_propagation("/", mounts.MS_PRIVATE | mounts.MS_REC)
+    if spaces.has_own("network"):
+        own.raise_loopback()
+    # The supervisor was mapping ids and opening mounts meanwhile.
+    top, given, loose = parts.receive(supervisor)
     if "user" in spaces.kinds:
         own.become_root()
     process.set_dumpable(False)
-    mounts.set_propagation("/", mounts.MS_PRIVATE | mounts.MS_REC)
     mounts.move(top, place)
     os.close(place)
-    if spaces.has_own("network"):
-        own.raise_loopback()
     spaces.enter_late("cgroup")
     root = Root(top)
     mounting.build(root, linux, listed, given, loose, spaces)

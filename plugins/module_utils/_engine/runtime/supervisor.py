@@ -35,13 +35,14 @@ _PARTING = (signals.SIGTERM, signals.SIGURG)
 class Hooks(Value):
     """What the supervisor does for the rooms above it when the container has ended, or could not start.
 
-    `parting` tells the signal that asks it to end and the seconds that it has then. `release` gives back network and
-    cgroup and tells whether the kernel killed a process for lack of memory; `finish` comes after the end was recorded,
-    `settle` when everybody knows it. All are idempotent.
+    `warm` imports what the others need; it is called when there is time for that. `parting` tells the signal that asks it
+    to end and the seconds that it has then. `release` gives back network and cgroup and tells whether the kernel killed a
+    process for lack of memory; `finish` comes after the end was recorded, `settle` when everybody knows it. All are
+    idempotent.
     """
 
+    warm: Callable[[], object]
     parting: Callable[[], tuple[int, float]]
-
     release: Callable[[], bool]
     finish: Callable[[], None]
     settle: Callable[[], None]
@@ -100,8 +101,10 @@ class Supervisor:
         self._clone(listed)
         link.send(starter, "created", {"pid": self.pid})
         self._give_parts(listed, shared)
+        # The first process works now.
+        self._hooks.warm()
         if bundle.names_dir:
-            from . import names  # noqa: F401  (imported now, while the first process works)
+            from . import names  # noqa: F401
         made, terminal = link.receive(self._init, "ready")
         if terminal:
             self._take_terminal(terminal[0])
@@ -313,13 +316,13 @@ def main(starter: Socket, make_hooks: Callable[[str, str], Hooks], own_groups: t
     """The life of a supervisor, in a process that was forked for it (see nursery); returns its exit status.
 
     `make_hooks(root, ident)` is called once the container is known. It moves into the cgroups `own_groups`, one of which
-    is `unified`; without any it is born in the one that comes with the container.
+    is `unified`, where it was born; without any its life goes on in a child born in the one that comes with the container.
     """
-    order = None if own_groups else _await_order(starter)
-    if order:
-        unified = order[0]["shelter"]
-    if not (own_groups or order) or groups.fork(unified):
-        return 0
+    order = None
+    if not own_groups:
+        order = _await_order(starter)
+        if not order or groups.fork(order[0]["shelter"]):
+            return 0
     gc.enable()
     _detach({starter.fileno(), *(order[1] if order else ())})
     groups.join(own_groups, unified)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...container.keeper import fork_connector, fork_supervisor
 from ...kernel import sockets
-from .. import say, terminal
+from .. import say
 from ..creation import OPTIONS, make
 from ..options import Command, Option
 from ..signals import unwind_on_end
@@ -33,6 +33,8 @@ COMMAND = Command(
 def run(paths: Paths, given: Given) -> int:
     interactive, detach = given.flag("interactive"), given.flag("detach")
     if interactive and given.flag("tty") and not detach:
+        from .. import terminal
+
         terminal.check()
     # They get ready on another processor while this process imports the rest and makes the container.
     supervisor = fork_supervisor(paths)
@@ -56,13 +58,12 @@ def _start(paths: Paths, record: Record, client: Socket | None, helpers: tuple[N
     """A container that could not start was made for nothing."""
     from ...container.start import start
 
-    size = terminal.size(0) if record.spec.tty else None
     try:
         start(
             paths,
             record,
             client=client,
-            size=size,
+            size=_size() if record.spec.tty else None,
             supervisor=helpers[0],
             connector=helpers[1],
             meanwhile=_get_ready if client else None,
@@ -72,6 +73,12 @@ def _start(paths: Paths, record: Record, client: Socket | None, helpers: tuple[N
 
         remove(paths, record, force=True)
         raise
+
+
+def _size() -> tuple[int, int]:
+    from .. import terminal
+
+    return terminal.size(0)
 
 
 def _get_ready() -> None:
