@@ -82,7 +82,7 @@ def test_who_breaks_off_is_asked_again_by_urllib3(monkeypatch: pytest.MonkeyPatc
 
 def test_a_proxy_is_left_to_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "_door", None)
-    with pytest.raises(Unreachable, match="the proxy for registry.example does not answer"):
+    with pytest.raises(Unreachable, match=r"the proxy for registry\.example does not answer"):
         ask("registry.example", "/200", {"http_proxy": "http://127.0.0.1:9"})
 
 

@@ -119,7 +119,7 @@ class Keys:
             return Request(method="POST", origin=realm, path=path, headers=headers, body=urlencode(form).encode())
         query = urlencode({**({"account": self._credentials.username} if self._credentials else {}), **fields})
         return Request(
-            method="GET", origin=realm, path=f"{path}{'&' if '?' in path else '?'}{query}",
+            method="GET", origin=realm, path=f"{path}{'&' if '?' in path else '?'}{query}", short=True,
             authorization=self._credentials.basic if self._credentials else "",
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ..values import Value
 
 # RFC 9110, 5.6.2.
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LONGEST = 8192
 
 
@@ -54,7 +54,7 @@ class _Reader:
 
     def token(self) -> str:
         start = self._at
-        while self.peek() in _TOKEN:
+        while self.peek() in TOKEN:
             self._at += 1
         return self._text[start : self._at]
 

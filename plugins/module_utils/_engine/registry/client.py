@@ -58,6 +58,7 @@ class Client:
         self.endpoint, self._credentials, self._transport = endpoint, credentials, transport
         self._clock, self._window = clock, window
         self._keys = Keys(endpoint, credentials, transport, clock=clock)
+        self._was_asked = False
 
     @property
     def name(self) -> str:
@@ -170,15 +171,33 @@ class Client:
         self._transport.pause(tried)
 
     def _send(self, request: Request, scope: str) -> Reply:
+        if request.origin == self.endpoint.origin and not self._was_asked:
+            self._was_asked = True
+            if reply := self._ask_in_plain(request):
+                return reply
         known = self._keys.header(scope) if request.origin == self.endpoint.origin else ""
         try:
             return self._transport.ask(request.replace(authorization=known))
         except NoTLS:
             if not self.endpoint.fallback or request.origin != self.endpoint.origin:
                 raise
+        self._do_without_tls()
+        return self._transport.ask(request.replace(origin=self.endpoint.origin))
+
+    def _ask_in_plain(self, request: Request) -> Reply | None:
+        """What a registry at loopback answers that speaks no TLS, as hardly one there does: to load TLS takes longer than to ask."""
+        plain = self.endpoint.plain.origin
+        if not self.endpoint.fallback or plain.port != self.endpoint.origin.port:
+            return None
+        reply = self._transport.ask_in_plain(request.replace(origin=plain))
+        if reply is None or not _is_of_a_registry(reply):
+            return None
+        self._do_without_tls()
+        return reply
+
+    def _do_without_tls(self) -> None:
         self.endpoint = self.endpoint.plain
         self._keys = Keys(self.endpoint, self._credentials, self._transport, clock=self._clock)
-        return self._transport.ask(request.replace(origin=self.endpoint.origin))
 
     def _pieces(self, repository: str, digest: str, size: int, done: int) -> Iterator[bytes]:
         headers = {"Range": f"bytes={done}-"} if done else {}
@@ -228,6 +247,12 @@ def show(repository: str, reference: str) -> str:
 
 
 _ACCEPT = {"Accept": ", ".join((*INDEXES, *MANIFESTS))}
+
+
+def _is_of_a_registry(reply: Reply) -> bool:
+    """Whether it is no answer of somebody who would rather speak TLS: they say 400, or lead elsewhere."""
+    needed = {200: "Docker-Content-Digest", 401: "WWW-Authenticate", 404: "Docker-Distribution-Api-Version"}
+    return reply.status in needed and bool(reply.header(needed[reply.status]))
 
 
 def _media_type(reply: Reply) -> str:

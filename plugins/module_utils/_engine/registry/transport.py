@@ -46,6 +46,7 @@ class Patience(Value):
     tries: int = 5
     connect: float = 15.0
     read: float = 30.0
+    glance: float = 2.0
     pause: float = 0.5
     longest: float = 60.0
     total: float = 180.0
@@ -189,6 +190,15 @@ class Transport:
             reply.drain()
             self.pause(tried) if wait is None else self._sleep(wait)
 
+    def ask_in_plain(self, request: Request) -> Reply | None:
+        """What comes to a HEAD without TLS and without a secret, once and at once; None for nothing, or when TLS is clearly meant.
+
+        Whoever speaks TLS ends such a connection, or answers that he does.
+        """
+        if request.method != "HEAD" or self._trust.ca_cert or self._trust.client_cert:
+            return None
+        return self._glance(request.replace(authorization=""), self.patience.glance)
+
     def pause(self, tried: int) -> None:
         """Wait before another try, longer each time."""
         # A little of chance, so that a group of hosts does not come back in one moment.
@@ -216,26 +226,22 @@ class Transport:
         )
 
     def _once(self, request: Request) -> Reply:
-        headers = {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers}
-        if request.authorization:
-            headers["Authorization"] = request.authorization
-        return self._glance(request, headers) or self._ask(request, headers)
+        return self._glance(request, self.patience.read) or self._ask(request)
 
-    def _glance(self, request: Request, headers: dict[str, str]) -> Reply | None:
-        """The answer to what is short, without the help of urllib3; None when that is wanted. Broken, NoTLS."""
+    def _glance(self, request: Request, seconds: float) -> Reply | None:
+        """The answer to what is small, without the help of urllib3; None when that is wanted. Broken, NoTLS."""
         if is_open() or not request.is_small or proxy_for(request.origin, self._environment):
             return None
-        body = request.whole_body()
-        if request.method in ("POST", "PUT", "PATCH") or body:
-            headers = {**headers, "Content-Length": str(len(body))}
+        body, headers = request.whole_body(), _headers(request)
+        if callable(request.body) and len(body) != request.length:
+            return None
+        if request.method not in ("GET", "HEAD"):
+            headers["Content-Length"] = str(len(body))
+        self._leave_to_parent()
         try:
-            self._leave_to_parent()
-            return _Seen(
-                self._glances.ask(
-                    request.origin, request.method, request.path, headers, body, lambda: self._tls(request.origin),
-                    self.patience.read,
-                ), request,
-            )  # fmt: skip
+            answer = self._glances.ask(
+                request.origin, request.method, request.path, headers, body, lambda: self._tls(request.origin), seconds
+            )
         except NotAsked:
             return None
         except (OSError, Unusual) as error:
@@ -243,9 +249,10 @@ class Transport:
             if request.method in ("GET", "HEAD"):
                 return None
             raise broken(error, request.origin, self.patience) from None
+        return _Seen(answer, request)
 
-    def _ask(self, request: Request, headers: dict[str, str]) -> Reply:
-        door = open_door()
+    def _ask(self, request: Request) -> Reply:
+        door, headers = open_door(), _headers(request)
         body: Any = request.body() if callable(request.body) else request.body
         if callable(request.body):
             headers["Content-Length"] = str(request.length)
@@ -258,7 +265,7 @@ class Transport:
         except (door.errors.HTTPError, OSError) as error:
             if self._lazy and is_distrust(error):
                 self._lazy, self._pools = False, {}
-                return self._ask(request, headers)
+                return self._ask(request)
             raise sentence(error, request.origin, self.patience, door.errors) from None
         finally:
             if callable(request.body):
@@ -284,3 +291,8 @@ class Transport:
         if host_cas not in self._contexts:
             self._contexts[host_cas] = open_context(self._trust, host_cas)
         return self._contexts[host_cas]
+
+
+def _headers(request: Request) -> dict[str, str]:
+    secret = {"Authorization": request.authorization} if request.authorization else {}
+    return {"User-Agent": "berth", "Accept-Encoding": "identity", **request.headers, **secret}

@@ -7,6 +7,8 @@ import errno
 import select
 import time
 
+from .challenge import TOKEN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,7 @@ _HEAD, _LINES = 1 << 15, 100
 LONGEST = 1 << 20
 _PIECE = 1 << 16
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+_NEVER = frozenset("\r\n\0")
 
 
 class NotAsked(Exception):
@@ -160,7 +163,7 @@ def _read_head(head: bytes) -> Answer:
     for line in lines:
         name, colon, text = line.partition(":")
         text = text.strip(" \t")
-        if not colon or not name.isascii() or not name.isprintable() or " " in name or {"\r", "\n", "\0"} & set(text):
+        if not colon or not TOKEN.issuperset(name) or not name or not _NEVER.isdisjoint(text):
             raise Unusual
         name = name.lower()
         found[name] = f"{found[name]}, {text}" if name in found else text
