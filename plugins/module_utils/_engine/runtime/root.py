@@ -15,14 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# As many as the kernel follows in one path.
+_MOST_LINKS = 40
+
+
 class Root:
-    """A root under construction: `fd` refers to it, `made` lists the mount points that had to be created in it."""
+    """A root under construction: `fd` refers to it, `made` lists the mount points that had to be created in it.
 
-    __slots__ = ("fd", "made")
+    With `behind_links` a mount point that is a link to nothing is made where the link leads, below the root as ever;
+    without, it is refused.
+    """
 
-    def __init__(self, fd: int) -> None:
+    __slots__ = ("_left", "fd", "made")
+
+    def __init__(self, fd: int, *, behind_links: bool = False) -> None:
         self.fd = fd
         self.made: list[str] = []
+        self._left = _MOST_LINKS if behind_links else 0
 
     def attach(self, mount_fd: int, target: str) -> None:
         """Put a detached mount at `target`, which is created if it is missing (a file for a file)."""
@@ -50,10 +59,13 @@ class Root:
                 ) from error
             if error.errno != errno.ENOENT:
                 raise
-        self._create(path, directory=directory, resolve=resolve)
+        behind = self._create(path, directory=directory)
+        if behind:
+            return self.open_target(behind, directory=directory)
         return files.openat2(self.fd, path, os.O_PATH, resolve=resolve)
 
-    def _create(self, path: str, *, directory: bool, resolve: int) -> None:
+    def _create(self, path: str, *, directory: bool) -> str:
+        """Make what is missing; "" or the path to go on with, when there is a link to it."""
         parent, _unused, name = path.rstrip("/").rpartition("/")
         above = self.open_target(parent, directory=True) if parent else os.dup(self.fd)
         try:
@@ -74,15 +86,25 @@ class Root:
                 )
             # A commit compares directories with those below: making a mount point must not look like a change.
             os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
-            # Where it really is: a link of the image's may have led there.
-            here, there = (os.readlink(f"/proc/self/fd/{fd}") for fd in (self.fd, real))
-            self.made.append(f"{there[len(here.rstrip('/')) :].rstrip('/')}/{name}")
+            self.made.append(f"{self._path_of(real)}/{name}")
         except FileExistsError:
-            raise Refused(f"{path} is a link to nothing in this image, and nothing can be mounted there") from None
+            return self._behind(real, name, path)
         except OSError as error:
             raise from_os(error, f"make the mount point {path}") from error
         finally:
             os.close(real)
+        return ""
+
+    def _path_of(self, directory: int) -> str:
+        """Where a directory really is below the root, "" for the root: a link of the image's may have led there."""
+        here, there = (os.readlink(f"/proc/self/fd/{fd}") for fd in (self.fd, directory))
+        return there[len(here.rstrip("/")) :].rstrip("/")
+
+    def _behind(self, above: int, name: str, path: str) -> str:
+        if self._left == 0 or is_strict(path) or name in (".", ".."):
+            raise Refused(f"{path} is a link to nothing in this image, and nothing can be mounted there")
+        self._left -= 1
+        return os.path.join("/", self._path_of(above), os.readlink(name, dir_fd=above))
 
     def link(self, path: str, target: str) -> None:
         """A symbolic link at `path`, unless there is something already."""

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a foreign bundle's mounts land, and what they are like, where its image is not as tidy as one of berth's own."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from .conftest import MOUNTS, Runtime
+
+
+def said(oci: Runtime, bundle: pathlib.Path) -> str:
+    done = oci.once(bundle)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def bind(source: pathlib.Path, target: str, *options: str) -> dict[str, object]:
+    return {"destination": target, "type": "bind", "source": str(source), "options": ["bind", *options]}
+
+
+@pytest.mark.parametrize("link", ["../run/deep/real", "/run/deep/real", "../../../../run/deep/real"])
+def test_a_link_to_nothing_gets_what_it_leads_to(oci: Runtime, tmp_path: pathlib.Path, link: str) -> None:
+    """Many images have such an /etc/resolv.conf, and callers mount theirs there."""
+    (tmp_path / "given").write_text("nameserver\n")
+    bundle = oci.bundle(
+        "sh", "-c", "cat /etc/resolv.conf /run/deep/real; readlink /etc/resolv.conf",
+        mounts=[*MOUNTS, bind(tmp_path / "given", "/etc/resolv.conf")],
+    )  # fmt: skip
+    os.symlink(link, bundle / "rootfs/etc/resolv.conf")
+    assert said(oci, bundle).split() == ["nameserver", "nameserver", link]
+
+
+def test_a_link_to_nothing_leads_nowhere_outside(oci: Runtime, tmp_path: pathlib.Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    bundle = oci.bundle("ls", "-d", f"{outside}/new/deep", mounts=[*MOUNTS, bind(pathlib.Path("/etc"), "/link/deep")])
+    os.symlink(f"../../../../../../../..{outside}/new", bundle / "rootfs/link")
+    assert said(oci, bundle) == f"{outside}/new/deep"
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["proc", "dev", "sys"])
+def test_a_link_to_nothing_does_not_stand_in_for_the_kernels_directories(oci: Runtime, place: str) -> None:
+    """CVE-2019-19921."""
+    bundle = oci.bundle("true")
+    os.rmdir(bundle / "rootfs" / place)
+    os.symlink("/nothing", bundle / "rootfs" / place)
+    assert "link" in oci.refused("run", "-b", str(bundle), "one")
+    assert not os.path.lexists(bundle / "rootfs/nothing")
