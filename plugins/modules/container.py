@@ -224,6 +224,7 @@ options:
   security_opts:
     description:
       - V(seccomp=FILE) takes the filter of system calls from a file of the host, in Docker's format. V(seccomp=unconfined) does without.
+      - V(seccomp=default-32bit) is the default but for 32-bit programs, which may make sockets by C(socketcall).
       - V(apparmor=PROFILE) confines it by a profile that is loaded on the host. V(apparmor=unconfined) does without.
       - V(label=disable), or V(label=type:TYPE), V(label=level:LEVEL), V(label=user:USER) and V(label=role:ROLE), on hosts with SELinux.
       - V(mask=PATH:PATH) hides paths, V(unmask=PATH:PATH) shows those that are hidden or read-only by default, V(unmask=ALL) or
@@ -421,8 +422,8 @@ container:
       type: int
     security:
       description:
-        - What holds its processes back. C(capabilities), C(no_new_privileges), C(seccomp), which is V(default), V(unconfined) or a
-          file, and C(apparmor) and C(selinux), which are empty for none.
+        - What holds its processes back. C(capabilities), C(no_new_privileges), C(seccomp), which is V(default), V(default-32bit),
+          V(unconfined) or a file, and C(apparmor) and C(selinux), which are empty for none.
         - C(note) says why there is no AppArmor profile although the kernel has AppArmor.
       type: dict
     cgroup:

@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.berth.containers.plugins.module_utils._engine.security import capabilities
+from ansible_collections.berth.containers.plugins.module_utils._engine.image.resolve import resolve
+from ansible_collections.berth.containers.plugins.module_utils._engine.security import apparmor, capabilities
 from ansible_collections.berth.containers.plugins.module_utils._engine.security.seccomp import default, numbers
 from ansible_collections.berth.containers.tests.kernel.house import House
+from ansible_collections.berth.containers.tests.kernel.image.archives import Image, lay
 
 from .probe import Call, answers, program
 
 FAMILY = ("X86_64", "X86", "X32")
-EPERM, ENOSYS, MARK = -1, -38, -777
+EPERM, EFAULT, ENOSYS, MARK = -1, -14, -38, -777
+# Where the kernel has AppArmor its profile changes what the filter has to hold.
+UNLABELLED = ["apparmor=unconfined"]
 UPPER = 7 << 32
 # kernel/seccomp.c, seccomp_uprobe_exception: no filter is asked about these.
 PASSED = ("uprobe", "uretprobe")
@@ -107,7 +112,7 @@ def test_arguments_that_are_refused_from_either_instruction_set(house: House, tm
     assert ask(house, calls, security_opts=marked(tmp_path)) == [MARK] * len(calls)
     # And what goes the other way round: no family can be hidden in memory, no call has another number.
     hidden = [Call(narrow["socketcall"], (1, 0), narrow=True), Call(0x40000000 | 39), Call(0x40000000 | 41, (38, 5, 0))]
-    assert ask(house, hidden) == [ENOSYS] * 3
+    assert ask(house, hidden, security_opts=UNLABELLED) == [ENOSYS] * 3
     good = [
         Call(wide["socket"], (2, 1, 0)),
         Call(wide["socket"], (2 | UPPER, 1, 0)),
@@ -115,6 +120,26 @@ def test_arguments_that_are_refused_from_either_instruction_set(house: House, tm
         Call(narrow["socket"], (1, 1, 0), narrow=True),
     ]
     assert all(answer >= 0 for answer in ask(house, good))
+
+
+def test_32_bit_programs_make_sockets_where_it_was_asked_for_or_seen_to(house: House, tmp_path: pathlib.Path) -> None:
+    """Debian's i386 C library does so by socketcall(2). EFAULT is the kernel's own answer: it looked for the family at 0."""
+    call = [Call(numbers.numbers("X86")["socketcall"], (1, 0), narrow=True)]
+    layer = resolve(house.paths, "base").layers[0]
+    tar = subprocess.run(["tar", "-C", layer, "-c", "."], check=True, capture_output=True).stdout
+    image = Image(tar, end=b"")
+    image.config["architecture"] = "386"
+    house.ask("container_image", name="narrow", archive=lay(image.files(), tmp_path / "archive"))
+    try:
+        assert ask(house, call, image="narrow", security_opts=UNLABELLED) == [EFAULT]
+        assert ask(house, call, security_opts=["seccomp=default-32bit"]) == [EFAULT]
+        assert ask(house, call, security_opts=UNLABELLED) == [ENOSYS]
+        # With the profile's own refusal of these families, every container may.
+        labelled = apparmor.is_available()
+        assert ask(house, call) == [EFAULT if labelled else ENOSYS]
+    finally:
+        house.clean()
+        house.ask("container_image", name="narrow", state="absent")
 
 
 def test_capabilities_bring_their_calls(house: House, tmp_path: pathlib.Path) -> None:

@@ -39,8 +39,8 @@ REFUSED = (
 class Program:
     """The default's program, asked by name."""
 
-    def __init__(self, *held: str, family: tuple[str, ...] = FAMILY) -> None:
-        words = default.profile((*capabilities.DEFAULT, *held), family)
+    def __init__(self, *held: str, family: tuple[str, ...] = FAMILY, unseen_sockets: bool = False) -> None:
+        words = default.profile((*capabilities.DEFAULT, *held), family, unseen_sockets=unseen_sockets)
         self._code = bpf.compile_filter(filters.parse(words, family))[1]
         self._kind = family[0]
 
@@ -118,6 +118,15 @@ def test_32_bit_sockets_can_be_looked_at() -> None:
     program = Program()
     assert program.ask("socketcall", 1, kind="X86") == ENOSYS
     assert program.ask("socketcall", 3, kind="X86") == program.ask("socket", 2, kind="X86") == ALLOW
+
+
+def test_32_bit_sockets_that_are_not_looked_at() -> None:
+    given = [seccomp.resolve(("seccomp=default-32bit",), (), privileged=False)]
+    given += [seccomp.resolve((), (), privileged=False, unseen_sockets=unseen) for unseen in (True, False)]
+    assert given[0] == given[1] != given[2]
+    program = Program(unseen_sockets=True)
+    assert program.ask("socketcall", 1, kind="X86") == ALLOW
+    assert program.ask("socket", 38, kind="X86") == program.ask("socket", 40) == EPERM
 
 
 def test_personalities() -> None:

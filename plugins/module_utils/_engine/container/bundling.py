@@ -53,7 +53,7 @@ def compile_bundle(
     oci = _config(record, image.config, own_network=network == "own", home=home, shared=shared, labels=labels)
     if spec.tty and size and all(size):
         oci["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
-    program = _filter(paths, spec, oci)
+    program = _filter(paths, spec, oci, unseen_sockets=image.architecture == "386" or _sees_families(labels))
     return Bundle(
         ident=record.id,
         root=paths.root,
@@ -79,10 +79,19 @@ def compile_bundle(
     )
 
 
-def _filter(paths: Paths, spec: Spec, oci: dict[str, Any]) -> seccomp.Program | None:
+def _sees_families(labels: Labels | None) -> bool:
+    """Whether something else than the filter refuses families of sockets: the default profile of AppArmor."""
+    if not labels or not labels.apparmor:
+        return False
+    from ..security.labels import PROFILE
+
+    return labels.apparmor == PROFILE
+
+
+def _filter(paths: Paths, spec: Spec, oci: dict[str, Any], *, unseen_sockets: bool) -> seccomp.Program | None:
     """Enter linux.seccomp for what the process may hold, and compile it."""
     held = tuple(name[len("CAP_") :] for name in oci["process"]["capabilities"]["bounding"])
-    found = seccomp.resolve(spec.security_opts, held, privileged=spec.privileged)
+    found = seccomp.resolve(spec.security_opts, held, privileged=spec.privileged, unseen_sockets=unseen_sockets)
     if found is None:
         return None
     oci["linux"]["seccomp"] = found

@@ -141,7 +141,7 @@ def _security_opt(option: str, item: str) -> str:
 
 
 def _seccomp(what: str, rest: str) -> str:
-    return rest if rest in ("unconfined", "default") else absolute(what, rest)
+    return rest if rest in ("unconfined", "default", "default-32bit") else absolute(what, rest)
 
 
 def _apparmor(what: str, rest: str) -> str:

@@ -25,7 +25,7 @@ class Image(Value):
     """`name` is the normalised reference, "" when the image has none; `digest` the manifest's, `id` the config's.
 
     `layers` are the trees' absolute paths, topmost first, ready for overlay's lowerdir. `config` is the OCI config's own
-    `config` object (Env, Entrypoint, Cmd, User, WorkingDir, Labels, ExposedPorts, StopSignal, Volumes). `created` is RFC 3339.
+    `config` object (Env, Entrypoint, Cmd, User, WorkingDir, Labels, ExposedPorts, StopSignal, Volumes). `created` is RFC 3339, `architecture` in OCI's words.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Image(Value):
     layers: tuple[str, ...]
     config: dict[str, Any]
     created: str
+    architecture: str = ""
 
 
 def resolve(paths: Paths, reference: str) -> Image:
@@ -118,6 +119,7 @@ def load(paths: Paths, descriptor: Descriptor) -> Image:
             layers=_stack(paths, layout.name_of(descriptor) or digest, chains_of(descriptor, diff_ids)),
             config=document.get("config") or {},
             created=document.get("created") or "",
+            architecture=str(document.get("architecture") or ""),
         )
     except (KeyError, TypeError):
         raise Damaged(f"image {digest} has a manifest or config that is none: make the image again") from None

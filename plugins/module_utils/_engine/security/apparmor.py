@@ -17,6 +17,9 @@ _TEXT = f"""\
 
 profile {PROFILE} flags=(attach_disconnected,mediate_deleted) {{
   network,
+  # What the filter of system calls can't see of 32-bit programs.
+  deny network alg,
+  deny network vsock,
   capability,
   file,
   umount,

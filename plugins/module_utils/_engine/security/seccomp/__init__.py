@@ -46,18 +46,23 @@ class Program(Value):
     metadata: str = ""
 
 
-def resolve(security_opts: tuple[str, ...], held: tuple[str, ...], *, privileged: bool) -> dict[str, Any] | None:
+def resolve(
+    security_opts: tuple[str, ...], held: tuple[str, ...], *, privileged: bool, unseen_sockets: bool = False
+) -> dict[str, Any] | None:
     """config.json's linux.seccomp for a container that may hold the capabilities `held` (CHOWN); None without a filter.
 
-    `security_opts` are NAME=VALUE; seccomp= takes unconfined, default (or builtin), or the path of a profile on this host in
-    the form of Docker's or of the specification. The last one counts. InvalidSpec when it is none.
+    `security_opts` are NAME=VALUE; seccomp= takes unconfined, default (or builtin), default-32bit, or the path of a profile on
+    this host in the form of Docker's or of the specification. The last one counts. InvalidSpec when it is none.
+    `unseen_sockets` makes the default what default-32bit is.
     """
     said = [item[len("seccomp=") :] for item in security_opts if item.startswith("seccomp=")]
     word = said[-1] if said else "unconfined" if privileged else "default"
     if word == "unconfined":
         return None
     if word in ("default", "builtin"):
-        return default.profile(held, family())
+        return default.profile(held, family(), unseen_sockets=unseen_sockets)
+    if word == "default-32bit":
+        return default.profile(held, family(), unseen_sockets=True)
     from . import profile
 
     return profile.read(word, held, family(), os.uname().release)

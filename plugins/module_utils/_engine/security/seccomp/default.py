@@ -90,9 +90,10 @@ _LOW = 0xFFFFFFFF
 _SYS_SOCKET = 1
 
 
-def profile(held: tuple[str, ...], family: tuple[str, ...]) -> dict[str, Any]:
+def profile(held: tuple[str, ...], family: tuple[str, ...], *, unseen_sockets: bool = False) -> dict[str, Any]:
     """config.json's linux.seccomp for a container that may hold the capabilities `held`, on the architectures of `family`.
 
+    With `unseen_sockets` 32-bit programs may make sockets by socketcall(2), of families that this can't see.
     x32 is left out: few kernels have it, and every call has one more number there.
     """
     allowed = _ALLOWED.split()
@@ -105,18 +106,19 @@ def profile(held: tuple[str, ...], family: tuple[str, ...]) -> dict[str, Any]:
         "architectures": [f"SCMP_ARCH_{kind}" for kind in family if kind != "X32"],
         "syscalls": [
             {"names": sorted(allowed), "action": "SCMP_ACT_ALLOW"},
-            *_by_arguments(held, may_isolate="clone" in more),
+            *_by_arguments(held, may_isolate="clone" in more, unseen_sockets=unseen_sockets),
         ],
     }
 
 
-def _by_arguments(held: tuple[str, ...], *, may_isolate: bool) -> list[dict[str, Any]]:
+def _by_arguments(held: tuple[str, ...], *, may_isolate: bool, unseen_sockets: bool) -> list[dict[str, Any]]:
     families = [*_FAMILIES, *([(~0, _AF_XDP)] if "NET_RAW" in held else [])]
     rules = [_allow("socket", _masked(0, mask & _LOW, value)) for mask, value in families]
     rules += [_allow("personality", {"index": 0, "op": "SCMP_CMP_EQ", "value": value}) for value in _PERSONALITIES]
-    # The family lies in memory, where no filter looks: 32-bit programs make their sockets by socket(2), as since Linux 4.3.
-    rules.append(_refuse("socketcall", _ENOSYS, {"index": 0, "op": "SCMP_CMP_EQ", "value": _SYS_SOCKET}))
-    rules.append(_allow("socketcall", {"index": 0, "op": "SCMP_CMP_GT", "value": _SYS_SOCKET}))
+    if not unseen_sockets:
+        # The family lies in memory, where no filter looks, and 64-bit programs can make this call as well.
+        rules.append(_refuse("socketcall", _ENOSYS, {"index": 0, "op": "SCMP_CMP_EQ", "value": _SYS_SOCKET}))
+    rules.append(_allow("socketcall"))
     # Into a terminal of somebody else's.
     rules += [_refuse("ioctl", _EPERM, _masked(1, _LOW, request)) for request in (_TIOCSTI, _TIOCLINUX)]
     rules.append(_allow("ioctl"))
