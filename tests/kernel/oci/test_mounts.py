@@ -50,3 +50,17 @@ def test_a_link_to_nothing_does_not_stand_in_for_the_kernels_directories(oci: Ru
     os.symlink("/nothing", bundle / "rootfs" / place)
     assert "link" in oci.refused("run", "-b", str(bundle), "one")
     assert not os.path.lexists(bundle / "rootfs/nothing")
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["host", "userns"])
+def test_a_tmpfs_is_as_open_as_what_it_covers(oci: Runtime, user: bool) -> None:
+    places = {"/there": [], "/told": ["mode=710"], "/fresh": []}
+    entries = [
+        {"destination": name, "type": "tmpfs", "source": "tmpfs", "options": ["ro", *words]}
+        for name, words in places.items()
+    ]
+    bundle = oci.bundle("stat", "-c", "%a", *places, mounts=[*MOUNTS, *entries], user=user)
+    for name in ("there", "told"):
+        (bundle / "rootfs" / name).mkdir()
+        (bundle / "rootfs" / name).chmod(0o712)
+    assert said(oci, bundle).split() == ["712", "710", "1777"]

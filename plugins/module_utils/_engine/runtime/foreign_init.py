@@ -91,7 +91,7 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     if spaces.has_own("network"):
         own.raise_loopback()
     spaces.enter_late("cgroup")
-    root = Root(top, behind_links=True)
+    root = Root(top, foreign=True)
     mounting.build(root, linux, listed, given, loose, spaces)
     if "uts" in spaces.kinds:  # one that is joined gets names, too
         own.set_names(oci)

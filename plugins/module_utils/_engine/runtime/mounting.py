@@ -98,7 +98,7 @@ def _mount_new(root: Root, mount: Mount, label: str) -> None:
     options = mount.options
     if options.idmap or mount.uid_mappings or mount.gid_mappings:
         raise InvalidSpec(f"mounts: {mount.target}: only a bind mount can have an idmap")
-    data = _data(mount, label)
+    data = _data(root, mount, label)
     if any(len(os.fsencode(value)) > mounts.LONGEST_VALUE for _name, value in data):
         return _mount_long(root, mount, data)
     attributes = options.set | options.deep_set
@@ -114,8 +114,11 @@ def _mount_new(root: Root, mount: Mount, label: str) -> None:
     return None
 
 
-def _data(mount: Mount, label: str) -> tuple[tuple[str, str], ...]:
+def _data(root: Root, mount: Mount, label: str) -> tuple[tuple[str, str], ...]:
     data = [("source", mount.source), *mount.options.data]
+    if root.foreign and mount.type == "tmpfs" and not any(name == "mode" for name, _value in data):
+        mode = root.mode_of(mount.target)
+        data += [("mode", f"{mode:o}")] if mode >= 0 else []
     if mount.type not in _KERNELS and (mount.options.set | mount.options.deep_set) & mounts.ATTR_RDONLY:
         data.append(("ro", ""))
     if label and mount.type not in _UNLABELLED and not any(name == "context" for name, _value in data):

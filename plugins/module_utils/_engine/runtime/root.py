@@ -22,16 +22,16 @@ _MOST_LINKS = 40
 class Root:
     """A root under construction: `fd` refers to it, `made` lists the mount points that had to be created in it.
 
-    With `behind_links` a mount point that is a link to nothing is made where the link leads, below the root as ever;
-    without, it is refused.
+    With `foreign` it is as callers of other runtimes are used to: a mount point that is a link to nothing is made where the
+    link leads, below the root as ever, instead of being refused, and a tmpfs is as open as the directory that it covers.
     """
 
-    __slots__ = ("_left", "fd", "made")
+    __slots__ = ("_left", "fd", "foreign", "made")
 
-    def __init__(self, fd: int, *, behind_links: bool = False) -> None:
-        self.fd = fd
+    def __init__(self, fd: int, *, foreign: bool = False) -> None:
+        self.fd, self.foreign = fd, foreign
         self.made: list[str] = []
-        self._left = _MOST_LINKS if behind_links else 0
+        self._left = _MOST_LINKS if foreign else 0
 
     def attach(self, mount_fd: int, target: str) -> None:
         """Put a detached mount at `target`, which is created if it is missing (a file for a file)."""
@@ -105,6 +105,15 @@ class Root:
             raise Refused(f"{path} is a link to nothing in this image, and nothing can be mounted there")
         self._left -= 1
         return os.path.join("/", self._path_of(above), os.readlink(name, dir_fd=above))
+
+    def mode_of(self, path: str) -> int:
+        """The permissions of the directory at `path`, -1 when there is none yet."""
+        place = _open_existing(self, path)
+        if place < 0:
+            return -1
+        mode = os.fstat(place).st_mode
+        os.close(place)
+        return stat.S_IMODE(mode) if stat.S_ISDIR(mode) else -1
 
     def link(self, path: str, target: str) -> None:
         """A symbolic link at `path`, unless there is something already."""
