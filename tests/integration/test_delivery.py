@@ -103,7 +103,7 @@ def test_a_host_needs_nothing_but_python(ansible: Ansible, tmp_path: pathlib.Pat
     assert list(packages.iterdir()) == []
     inventory = ansible.local(ansible_python_interpreter=str(bare / "bin/python"))
     result = ansible.play([ask(tmp_path / "state")], inventory=inventory).ok()["ask"]
-    assert pathlib.Path(result["program"]).read_text().startswith(f"#!{bare}/bin/python -IS\n")
+    assert pathlib.Path(result["program"]).read_text().startswith(f"#!{bare}/bin/python -ISXutf8\n")
     assert answers(tmp_path / "state")
 
 

@@ -22,7 +22,7 @@ OCI_PROGRAM = "berth-oci"
 _STAGING = ".new-"
 _PATIENCE = 120.0
 _LARGEST = 64 << 20
-_SHEBANG = 120
+_SHEBANG = 115
 
 
 class DeliveryError(Exception):
@@ -165,11 +165,11 @@ def _finish(staging: str, home: str, digest: str) -> None:
 
 
 def shebang(python: str) -> str:
-    """The first lines of a script that `python` runs isolated and without site-packages, however odd its path is."""
+    """The first lines of a script that `python` runs isolated, in UTF-8 (which also starts faster) and without site-packages."""
     if len(python) <= _SHEBANG and not set(python) & set(" \t"):
-        return f"#!{python} -IS\n"
+        return f"#!{python} -ISXutf8\n"
     quoted = python.replace("'", "'\"'\"'")
-    return f"#!/bin/sh\n''':'\nexec '{quoted}' -I -S \"$0\" \"$@\"\n'''\n"
+    return f"#!/bin/sh\n''':'\nexec '{quoted}' -ISXutf8 \"$0\" \"$@\"\n'''\n"
 
 
 def _compile(staging: str, final: str) -> None:

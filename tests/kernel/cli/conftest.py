@@ -22,7 +22,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.paths imp
 
 ENGINE = pathlib.Path(errors.__file__).parent
 LAUNCHER = """\
-#!/usr/bin/python3 -IS
+#!/usr/bin/python3 -ISXutf8
 import os
 import sys
 
