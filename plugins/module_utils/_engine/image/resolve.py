@@ -25,7 +25,8 @@ class Image(Value):
     """`name` is the normalised reference, "" when the image has none; `digest` the manifest's, `id` the config's.
 
     `layers` are the trees' absolute paths, topmost first, ready for overlay's lowerdir. `config` is the OCI config's own
-    `config` object (Env, Entrypoint, Cmd, User, WorkingDir, Labels, ExposedPorts, StopSignal, Volumes). `created` is RFC 3339, `architecture` in OCI's words.
+    `config` object (Env, Entrypoint, Cmd, User, WorkingDir, Labels, ExposedPorts, StopSignal, Volumes). `created` is RFC 3339,
+    `architecture` in OCI's words.
     """
 
     name: str
