@@ -67,8 +67,18 @@ def test_lists_of_processors() -> None:
 
 
 def test_schedulers() -> None:
-    entry = {"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3, "flags": ["SCHED_FLAG_RECLAIM"]}
-    assert scheduling.scheduler_of(entry) == (6, 2, 0, 0, 1, 2, 3)
+    entry = {
+        "policy": "SCHED_DEADLINE",
+        "runtime": 2000,
+        "deadline": 2001,
+        "period": 2002,
+        "flags": ["SCHED_FLAG_RECLAIM"],
+    }
+    assert scheduling.scheduler_of(entry) == (6, 2, 0, 0, 2000, 2001, 2002)
+    assert scheduling.scheduler_of({**entry, "period": 0})[-1] == 0
+    for changes in ({"runtime": 0}, {"runtime": 1023}, {"deadline": 0}, {"deadline": 1999}, {"period": 2000}):
+        with pytest.raises(InvalidSpec, match=r"process\.scheduler: SCHED_DEADLINE with runtime"):
+            scheduling.scheduler_of({**entry, **changes})
     assert scheduling.scheduler_of({"policy": "SCHED_OTHER", "nice": -20}) == (0, 0, -20, 0, 0, 0, 0)
     for entry in ({}, {"policy": "SCHED_OTHER", "nice": "1"}, {"policy": "SCHED_FIFO", "priority": -1}):
         with pytest.raises(InvalidSpec, match=r"process\.scheduler"):

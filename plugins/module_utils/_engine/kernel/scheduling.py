@@ -25,6 +25,7 @@ _FLAGS = {
 _IO_CLASSES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
 _IO_CLASS_SHIFT, _IO_WHO_PROCESS = 13, 1
 _MOST_PROCESSORS = 1024
+_LEAST_RUNTIME = 1024
 
 
 class _Attributes(ctypes.Structure):
@@ -49,7 +50,18 @@ def scheduler_of(entry: dict[str, Any]) -> tuple[int, ...]:
     numbers = [entry.get(name) or 0 for name in ("nice", "priority", "runtime", "deadline", "period")]
     if not all(isinstance(number, int) for number in numbers) or not -20 <= numbers[0] <= 19 or min(numbers[1:]) < 0:
         raise InvalidSpec("process.scheduler: nice is a number from -20 to 19, and the others are not below 0")
+    if policy == "SCHED_DEADLINE":
+        _check_deadline(*numbers[2:])
     return (_POLICIES[policy], flags, *numbers)
+
+
+def _check_deadline(runtime: int, deadline: int, period: int) -> None:
+    """What sched(7) says of the three; a period of 0 is as long as the deadline."""
+    if not _LEAST_RUNTIME <= runtime <= deadline <= (period or deadline):
+        raise InvalidSpec(
+            f"process.scheduler: SCHED_DEADLINE with runtime {runtime}, deadline {deadline}, period {period}: a runtime is "
+            f"{_LEAST_RUNTIME} ns at least, a deadline not below it, and a period not below that, or 0"
+        )
 
 
 def set_scheduler(pid: int, entry: dict[str, Any]) -> None:
@@ -59,7 +71,10 @@ def set_scheduler(pid: int, entry: dict[str, Any]) -> None:
         syscall("sched_setattr", pid, ctypes.byref(attributes), 0, subject=str(entry["policy"]))
     except KernelError as error:
         if error.errno == errno.EPERM:
-            raise NotPermitted(f"process.scheduler {entry['policy']}: this host does not allow it") from error
+            raise NotPermitted(
+                f"process.scheduler {entry['policy']}: this host does not allow it: it takes CAP_SYS_NICE, and a realtime one "
+                "in a group of version 1 linux.resources.cpu.realtimeRuntime as well"
+            ) from error
         if error.errno in (errno.EINVAL, errno.EBUSY):
             raise Unsupported(f"process.scheduler {entry['policy']}: {os.strerror(error.errno)}") from error
         raise

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from ..errors import Unsupported
 from ..kernel import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_REALTIME = (os.SCHED_FIFO, os.SCHED_RR)
 
 
 def fork(unified: str, flags: int = 0) -> int:
@@ -43,6 +47,13 @@ def _write(path: str) -> bool:
         return False
     try:
         os.write(fd, b"0")
+    except OSError as error:
+        if error.errno == errno.EINVAL and os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK in _REALTIME:
+            raise Unsupported(
+                f"process.scheduler: {path} takes no realtime process without a share of the processors: give one by "
+                "linux.resources.cpu.realtimeRuntime, or leave SCHED_FIFO and SCHED_RR out"
+            ) from error
+        raise
     finally:
         os.close(fd)
     return True
