@@ -45,7 +45,19 @@ def test_of_pyroute2_only_the_codec_comes_in() -> None:
         "pyroute2.netlink",
         "pyroute2.netlink.exceptions",
     }
-    assert loaded.isdisjoint({"asyncio", "multiprocessing", "subprocess"})
+    assert loaded.isdisjoint({"asyncio", "multiprocessing", "subprocess", "logging", "traceback"})
+
+
+def test_what_stood_in_for_logging_is_gone_when_the_codec_is_there() -> None:
+    import pyroute2
+
+    place = str(pathlib.Path(pyroute2.__file__).parents[1])
+    loaded = modules_after(
+        "from _engine.network import attach\nattach.warm()\nimport logging, traceback\n"
+        "logging.getLogger('heard').warning('heard'); traceback.format_exc(); sys.modules[logging.WARNING.__class__.__name__] = None",
+        place,
+    )
+    assert "int" in loaded  # logging's own constant, where silence would have a function
 
 
 def test_without_pyroute2_the_way_out_is_named() -> None:

@@ -29,29 +29,38 @@ _LINK_FIELDS = (("family", "B"), ("pad", "B"), ("ifi_type", "H"), ("index", "i")
 _UNIVERSE, _UNICAST, _STATIC, _MAIN = 0, 1, 4, 254
 
 
+class _Silence(type(sys)):  # type: ignore[misc]
+    """A module of which every name is a function that does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_words, **_options: self
+
+
 def _codec() -> tuple[Any, Any]:
     """pyroute2's nlmsg and nla, or plain objects where it is missing: who then asks for a message gets the sentence.
 
-    An empty package stands in for pyroute2 meanwhile, for its own __init__ imports everything.
+    Others stand in for three modules meanwhile: an empty package for pyroute2 itself, whose own __init__ imports everything,
+    and silence for those by which it would tell a log, besides raising it, what went wrong: half of what it imports.
     """
-    name = "pyroute2"
-    if name in sys.modules:
+    if "pyroute2" in sys.modules:
         from pyroute2.netlink import nla, nlmsg
 
         return nlmsg, nla
     for finder in sys.meta_path:
-        spec = finder.find_spec(name, None)
+        spec = finder.find_spec("pyroute2", None)
         if spec is not None and spec.submodule_search_locations:
             break
     else:
         return object, object
-    stand_in: Any = type(sys)(name)
-    stand_in.__path__ = list(spec.submodule_search_locations)
-    sys.modules[name] = stand_in
+    package: Any = type(sys)("pyroute2")
+    package.__path__ = list(spec.submodule_search_locations)
+    silent = {name: _Silence(name) for name in ("logging", "traceback") if name not in sys.modules}
+    sys.modules.update({"pyroute2": package, **silent})
     try:
         from pyroute2.netlink import nla, nlmsg
     finally:
-        del sys.modules[name]
+        for name in ("pyroute2", *silent):
+            del sys.modules[name]
     return nlmsg, nla
 
 
