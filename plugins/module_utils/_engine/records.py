@@ -47,6 +47,13 @@ def read_record(path: str) -> dict[str, Any]:
     return fields
 
 
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """write(2) until everything is written: for blocking descriptors."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def write_file(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """Replace `path` by `data`, atomically. StorageFull or EngineError; the old file stays then."""
     scratch = f"{path}.{os.getpid()}.tmp"

@@ -9,10 +9,10 @@ import time
 from .. import jsontext, mediatypes
 from ..digests import chain
 from ..errors import Conflict
-from ..locks import Lock
 from ..storage import collect, layers, layout, publish, stored
 from ..storage.staging import Staging
 from ..values import Value
+from .naming import without_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,13 +35,6 @@ class Addition(Value):
     source: dict[str, Any]
     arrived: tuple[tuple[Layer, str], ...] = ()
     media_type: str = mediatypes.MANIFEST
-
-
-def name_lock(paths: Paths, name: str) -> Lock:
-    """Whoever makes an image holds this from looking to naming: two that want the same make it once."""
-    from ..digests import sha256
-
-    return Lock(paths.locks, f"image-{sha256(name.encode())[7:23]}")
 
 
 def add(paths: Paths, place: Staging | None, addition: Addition) -> Descriptor:
@@ -85,16 +78,6 @@ def remember(paths: Paths, name: str, digest: str, source: dict[str, Any]) -> No
         layout.write_index(paths, descriptors)
 
 
-def source_of(descriptor: Descriptor | None) -> dict[str, Any]:
-    """What was remembered; empty for an image that came otherwise."""
-    text = layout.annotations_of(descriptor).get(layout.SOURCE) if descriptor else None
-    try:
-        found = jsontext.loads(text) if isinstance(text, str) else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _name(paths: Paths, addition: Addition) -> Descriptor:
     descriptors = layout.read_index(paths)
     before = [item for item in descriptors if layout.name_of(item) == addition.name]
@@ -105,12 +88,6 @@ def _name(paths: Paths, addition: Addition) -> Descriptor:
     if demoted:
         collect.collect(paths)
     return fresh
-
-
-def without_name(descriptor: Descriptor) -> Descriptor:
-    """The same image, nameless: the index keeps it while a container needs it."""
-    annotations = {key: value for key, value in layout.annotations_of(descriptor).items() if key != layout.NAME}
-    return {**descriptor, "annotations": annotations}
 
 
 def _descriptor(addition: Addition) -> Descriptor:

@@ -10,15 +10,15 @@ from .. import mediatypes
 from ..answer import Answer
 from ..digests import hex_of, sha256
 from ..errors import InvalidSpec, NotFound, Refused, from_os
-from ..kernel.files import write_all
 from ..progress import silent
+from ..records import write_all
 from ..storage import fingerprint, layout, members, oci
 from ..storage.limits import Limits
 from ..storage.stream import open_archive, unpacked_blocks
 from ..values import Value
 from . import facts, saved
-from .add import source_of
 from .arrive import arrive
+from .naming import source_of
 from .reference import parse
 
 TYPE_CHECKING = False

@@ -16,8 +16,9 @@ from ..storage.limits import Limits
 from ..storage.staging import Staging
 from ..values import Value
 from . import facts
-from .add import Addition, add, remember, source_of
+from .add import Addition, add, remember
 from .config import Documents
+from .naming import source_of
 from .resolve import read_document
 
 TYPE_CHECKING = False

@@ -14,9 +14,10 @@ from ..storage.upper import Changes
 from ..undo import Scope, Undo
 from ..values import Value
 from . import facts
-from .add import Addition, add, name_lock
+from .add import Addition, add
 from .changes import apply_changes, read_changes
 from .config import Documents, assemble, layer_descriptor, read_created
+from .naming import name_lock
 from .reference import parse
 from .resolve import read_document
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 
-from ..digests import chain
+from ..digests import chain, hex_of
 from ..errors import EngineError
-from ..storage import layers, layout, marks, stored
+from ..storage import layout, marks, stored
 from .resolve import read_document
 
 TYPE_CHECKING = False
@@ -77,7 +77,7 @@ def is_intact(paths: Paths, descriptor: Descriptor) -> bool:
         chains = chain(tuple(document["rootfs"]["diff_ids"]))
         marked = marks.read(paths)
         return all(digest not in marked.blobs and stored.has(paths, digest) for digest in blobs) and all(
-            item not in marked.layers and os.path.isdir(f"{layers.directory(paths, item)}/diff") for item in chains
+            item not in marked.layers and os.path.isdir(f"{paths.layers}/{hex_of(item)}/diff") for item in chains
         )
     except (EngineError, KeyError, TypeError):
         return False

@@ -10,7 +10,7 @@ from ..progress import silent
 from ..storage import layout, oci, platforms
 from ..values import Value
 from . import facts
-from .add import source_of
+from .naming import source_of
 from .resolve import missing, read_document
 
 TYPE_CHECKING = False

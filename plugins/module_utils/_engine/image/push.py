@@ -13,7 +13,7 @@ from ..storage import layout, oci, stored
 from ..storage.blobs import read
 from ..values import Value
 from . import facts
-from .add import source_of
+from .naming import source_of
 from .reference import parse
 from .registries import Registries, read_access
 from .resolve import find, missing

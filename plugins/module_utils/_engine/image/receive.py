@@ -13,10 +13,10 @@ from ..errors import InvalidSpec, NotFound
 from ..progress import named, silent
 from ..storage import collect, marks, oci, stored
 from ..values import Value
-from .add import name_lock
 from .archive import Layout, open_members
 from .arrive import arrive
 from .converge import read_spec
+from .naming import name_lock
 from .reference import parse
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from ..plan import Plan, Step
 from ..storage import collect, layout
 from ..storage.staging import Staging
 from . import facts
-from .add import without_name
+from .naming import without_name
 from .reference import parse
 from .resolve import find
 

@@ -84,10 +84,3 @@ def check_procfs(fd: int) -> None:
     """Refused unless `fd` is on a procfs: where a write must not be led elsewhere (CVE-2019-19921, CVE-2025-52881)."""
     if fstatfs_type(fd) != PROC_SUPER_MAGIC:
         raise Refused("what is mounted at /proc is no procfs, and nothing may be written there")
-
-
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """write(2) until everything is written: for blocking descriptors."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

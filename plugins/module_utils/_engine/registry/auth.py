@@ -42,9 +42,9 @@ class Credentials(Value):
     @property
     def basic(self) -> str:
         """The Authorization header's value, RFC 7617."""
-        import base64
+        import binascii
 
-        return f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
+        return f"Basic {binascii.b2a_base64(f'{self.username}:{self.password}'.encode(), newline=False).decode()}"
 
 
 class Keys:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-import json
 import os
 
+from .. import jsontext
 from ..errors import InvalidSpec, from_os
 from ..records import write_file
 from ..values import Value
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LONGEST = 1 << 20
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _HUB_KEY = "https://index.docker.io/v1/"
 
 
@@ -64,12 +64,13 @@ def look_up(path: str, registry: str, repository: str = "") -> Found:
 
 def store(path: str, registry: str, credentials: Credentials | None) -> None:
     """Put in the credentials of `registry`, or take them out (None). Everything else in the file stays. Atomic, mode 0600."""
+    import json
+
     path = os.path.realpath(path)
     document = _read(path)
     auths = {key: value for key, value in _table(document, "auths").items() if key not in _keys(registry)}
     if credentials:
-        secret = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
-        auths[_HUB_KEY if registry == HUB else registry] = {"auth": secret}
+        auths[_HUB_KEY if registry == HUB else registry] = {"auth": credentials.basic.partition(" ")[2]}
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
     except OSError as error:
@@ -95,8 +96,8 @@ def _credentials(entry: dict[str, Any], path: str, key: str) -> Credentials:
     text = entry.get("auth")
     if isinstance(text, str) and text:
         try:
-            username, colon, password = base64.b64decode(text, validate=True).decode().rstrip("\0").partition(":")
-        except (binascii.Error, ValueError):
+            username, colon, password = _decode(text).rstrip("\0").partition(":")
+        except ValueError:  # binascii.Error is one
             colon = ""
         if not colon:
             raise InvalidSpec(f"{path} has an auth for {key[:80]!a} that can't be read: log in again")
@@ -105,6 +106,13 @@ def _credentials(entry: dict[str, Any], path: str, key: str) -> Credentials:
     if isinstance(username, str) and isinstance(password, str):
         return Credentials(username=username, password=password)
     return Credentials()
+
+
+def _decode(text: str) -> str:
+    """Base64, and nothing that binascii would pass over in silence. ValueError."""
+    if not _BASE64.issuperset(text.rstrip("=")):
+        raise ValueError
+    return binascii.a2b_base64(text).decode()
 
 
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def _read(path: str) -> dict[str, Any]:
         raise from_os(error, f"read {path}") from error
     try:
         document = (
-            json.loads(data.decode()) if len(data) <= _LONGEST and data.strip() else ({} if not data.strip() else None)
+            jsontext.loads(data) if len(data) <= _LONGEST and data.strip() else ({} if not data.strip() else None)
         )
     except (ValueError, RecursionError):
         document = None

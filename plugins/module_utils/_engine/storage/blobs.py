@@ -7,8 +7,8 @@ import os
 
 from ..digests import PREFIX, hex_of, sha256
 from ..errors import Damaged
-from ..kernel.files import write_all
 from ..mediatypes import DOCUMENT
+from ..records import write_all
 from .limits import MIB
 
 TYPE_CHECKING = False

@@ -7,8 +7,7 @@ import os
 
 from ..digests import chain, hex_of
 from ..errors import EngineError
-from ..kernel.files import write_all
-from ..records import sync_directory
+from ..records import sync_directory, write_all
 from ..values import Value
 from . import blobs, derived, documents, layers, layout, stored
 

@@ -91,10 +91,11 @@ def dead(paths: Paths) -> list[str]:
 
 def sweep(paths: Paths) -> None:
     """Clean up after commands that died: what they left in staging, and what they moved into the store without naming it."""
-    # To remove the one without collecting the other would take away the sign that there is something to collect.
-    from .collect import recover
+    if has_dead(paths):
+        # To remove the one without collecting the other would take away the sign that there is something to collect.
+        from .collect import recover
 
-    recover(paths)
+        recover(paths)
 
 
 def remove_dead(paths: Paths) -> int:

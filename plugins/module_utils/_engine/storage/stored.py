@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..errors import Damaged
-from . import blobs, derived, layers
+from . import blobs
 from .limits import MIB
 
 TYPE_CHECKING = False
@@ -32,6 +32,8 @@ class Stored:
     def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
         """The bytes from `start` on, as they are on the disk: whoever sends them elsewhere has them checked there."""
         if self._tree >= 0:
+            from . import derived
+
             yield from derived.assemble(self._descriptor, self._begin, self._tree, start)
             return
         while data := os.pread(self._descriptor, MIB, start):
@@ -81,6 +83,9 @@ def open_blob(paths: Paths, digest: str) -> Stored:
 
 
 def _open_derived(paths: Paths, digest: str) -> Stored | None:
+    # Seldom is one wanted, and to load what reads it takes as long as all else that a blob needs.
+    from . import derived, layers
+
     path = derived.path_of(paths, digest)
     try:
         descriptor = os.open(path, _FILE)
@@ -116,5 +121,7 @@ def size(paths: Paths, digest: str) -> int:
 
 def place(paths: Paths, digest: str) -> str:
     """The path of the file that stands for the blob: itself, else its description, else where it would lie."""
+    from . import derived
+
     path, other = blobs.path_of(paths, digest), derived.path_of(paths, digest)
     return other if os.path.lexists(other) and not os.path.lexists(path) else path

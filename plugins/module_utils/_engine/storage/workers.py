@@ -9,8 +9,8 @@ import select
 import signal
 
 from ..errors import EngineError, from_os, named
-from ..kernel.files import write_all
 from ..kernel.process import die_with_parent
+from ..records import write_all
 from ..values import Value
 
 TYPE_CHECKING = False
