@@ -56,6 +56,18 @@ def test_without_a_process(tmp_path: pathlib.Path) -> None:
     ("oci", "kind", "words"),
     [
         ("{", InvalidSpec, "config.json is no JSON text"),
+        (minimal(linux={"memoryPolicy": {}}), InvalidSpec, r"linux\.memoryPolicy has no mode"),
+        (minimal(linux={"memoryPolicy": {"mode": "BIND"}}), InvalidSpec, r"linux\.memoryPolicy\.mode: 'BIND' is none"),
+        (
+            minimal(linux={"memoryPolicy": {"mode": "MPOL_BIND", "flags": ["STATIC"]}}),
+            InvalidSpec,
+            r"linux\.memoryPolicy\.flags: 'STATIC' is none",
+        ),
+        (
+            minimal(linux={"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "first"}}),
+            InvalidSpec,
+            r"linux\.memoryPolicy\.nodes: 'first' is no list of memory nodes",
+        ),
         ("[]", InvalidSpec, "config.json is no object"),
         ({}, InvalidSpec, "config.json has no ociVersion"),
         (minimal(ociVersion="1"), InvalidSpec, "ociVersion: '1' is no version"),

@@ -17,11 +17,11 @@ _MACHINE = os.uname().machine
 _OLD = {
     "x86_64": {
         "pivot_root": 155, "keyctl": 250, "syncfs": 306, "personality": 135, "ioprio_set": 251, "sched_setattr": 314,
-        "seccomp": 317, "bpf": 321,
+        "seccomp": 317, "bpf": 321, "set_mempolicy": 238,
     },
     "aarch64": {
         "pivot_root": 41, "keyctl": 219, "syncfs": 267, "personality": 92, "ioprio_set": 30, "sched_setattr": 274,
-        "seccomp": 277, "bpf": 280,
+        "seccomp": 277, "bpf": 280, "set_mempolicy": 237,
     },
 }  # fmt: skip
 _NEW = {

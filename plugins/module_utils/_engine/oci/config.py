@@ -7,7 +7,7 @@ import os
 
 from .. import jsontext
 from ..errors import InvalidSpec, NotFound, Unsupported
-from ..runtime import devices, limits, mountoptions
+from ..runtime import devices, limits, memory, mountoptions
 from ..values import Value
 from . import shape
 
@@ -124,6 +124,8 @@ def check_process(process: dict[str, Any]) -> None:
 def _check_linux(linux: dict[str, Any], kinds: set[str]) -> None:
     if linux.get("intelRdt"):
         raise Unsupported("linux.intelRdt: this runtime has no part in Intel's resource director: leave it out")
+    if linux.get("memoryPolicy") is not None:
+        memory.check(linux["memoryPolicy"])
     for name in ("uidMappings", "gidMappings"):
         if linux.get(name) and "user" not in kinds:
             raise InvalidSpec(f"linux.{name} needs a user namespace in linux.namespaces")

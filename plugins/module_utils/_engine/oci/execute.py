@@ -100,7 +100,7 @@ def _bear(midwife: Nursling, wish: Wish, known: Known, config: Config, wanted: d
         ident=wish.ident,
         bundle=known.bundle,
         rootfs=known.rootfs,
-        oci={"linux": {"personality": config.linux.get("personality")}},
+        oci={"linux": {name: config.linux.get(name) for name in ("personality", "memoryPolicy")}},
         process=wanted,
         joined=tuple(joined),
         cgroups=known.cgroups,

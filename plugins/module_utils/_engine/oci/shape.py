@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The shape of config.json (runtime-spec 1.2): which properties have which type, and what is wrong with one, with its path.
 
-Unknown properties are ignored, as the specification wants it (config.md, Extensibility).
+Beside them memoryPolicy of runtime-spec 1.3. Unknown properties are ignored, as the specification wants it (config.md, Extensibility).
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ _LINUX: dict[str, Any] = {
     "cgroupsPath": "str", "resources": _RESOURCES, "rootfsPropagation": "str", "seccomp": _SECCOMP,
     "sysctl": {"*": "str"}, "maskedPaths": ["str"], "readonlyPaths": ["str"], "mountLabel": "str",
     "personality": {"domain!": "str", "flags": ["str"]},
+    "memoryPolicy": {"mode!": "str", "nodes": "str", "flags": ["str"]},
     "intelRdt": {"closID": "str", "l3CacheSchema": "str", "memBwSchema": "str"},
 }  # fmt: skip
 CONFIG: dict[str, Any] = {

@@ -7,7 +7,7 @@ import os
 
 from ..kernel import process
 from ..kernel.sockets import Socket
-from . import groups, limits, link, pty
+from . import groups, limits, link, memory, pty
 from .become import become
 from .foreign_init import Door, become_root, take_terminal
 
@@ -24,6 +24,7 @@ def prepare(order: Order) -> None:
     groups.join(order.cgroups, order.unified)
     limits.run_on(wanted, "final")
     limits.give(0, wanted, strict=True)
+    memory.take(order.oci["linux"])
     os.chdir("/")
 
 

@@ -9,7 +9,7 @@ from ..errors import EngineError
 from ..kernel import mounts, process
 from ..kernel.sockets import Socket
 from ..version import OCI
-from . import foreign_hooks, groups, link, mounting, mountoptions, own, parts, pty
+from . import foreign_hooks, groups, link, memory, mounting, mountoptions, own, parts, pty
 from .become import become
 from .root import Root, enter
 from .spaces import Spaces
@@ -108,6 +108,7 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     if order.process is None:
         _wait(order, door)
         raise EngineError("there is no process in this configuration to become")
+    memory.take(linux)
     become(
         wanted,
         personality=linux.get("personality"),

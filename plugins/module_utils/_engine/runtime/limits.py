@@ -148,16 +148,16 @@ def set_oom_score(pid: int, value: int, *, strict: bool) -> None:
             ) from error
 
 
-def parse_processors(text: str, what: str) -> frozenset[int]:
-    """A list of processors such as "0-3,7" (cpuset(7), List format)."""
+def parse_processors(text: str, what: str, things: str = "processors") -> frozenset[int]:
+    """A list of processors, or of other `things`, such as "0-3,7" (cpuset(7), List format)."""
     found: set[int] = set()
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
         if not (low.isascii() and low.isdigit()) or (dash and not (high.isascii() and high.isdigit())):
-            raise InvalidSpec(f"{what}: {text!a} is no list of processors: write one such as 0-3,7")
+            raise InvalidSpec(f"{what}: {text!a} is no list of {things}: write one such as 0-3,7")
         first, last = int(low), int(high or low)
         if not first <= last < 1 << 16:
-            raise InvalidSpec(f"{what}: {text!a} is no list of processors: write one such as 0-3,7")
+            raise InvalidSpec(f"{what}: {text!a} is no list of {things}: write one such as 0-3,7")
         found.update(range(first, last + 1))
     return frozenset(found)
 
