@@ -4,8 +4,8 @@
 What nobody asks for at run time, docstrings and the annotations of functions, is left out: a fifth less to read at every start.
 
 The packs are written where the engine is installed, of what that host's Python has compiled: one of the engine's own modules,
-one of those of others by which it speaks HTTP. Without one that fits, or for a module that is not in it or changed since,
-Python looks for files as ever.
+one each of those of others by which it speaks HTTP and netlink. Without one that fits, or for a module that is not in it or
+changed since, Python looks for files as ever.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PACKAGE = "berth_engine"
 PACK = f"{PACKAGE}.pack"
 HTTP = "http.pack"
+NETLINK = "netlink.pack"
 _LENGTH = 8
 _PATIENCE = 60
 
@@ -30,15 +31,15 @@ _PATIENCE = 60
 Index = dict[str, tuple[int, int, bool]]
 # name -> (source file, its time in ns and its size), of modules that may change under the pack
 Origins = dict[str, tuple[str, tuple[int, int]]]
+# device, inode, size, time of the last write in ns: what tells a file from another one, also from one that got its inode
+Mark = tuple[int, int, int, int]
 
 _LOADED = """
 import sys
 sys.dont_write_bytecode = True
 sys.path.append(sys.argv[1])
 there = set(sys.modules)
-import encodings.idna, json, ctypes
-from berth_engine.registry import pools
-pools.open_door()
+exec(sys.argv[2])
 for name, module in list(sys.modules.items()):
     spec = getattr(module, "__spec__", None) if isinstance(module, type(sys)) else None
     if name not in there and spec and spec.name == name and (spec.origin or "").endswith(".py"):
@@ -46,10 +47,18 @@ for name, module in list(sys.modules.items()):
 """
 
 
+# What loads what is in the pack of others' modules for one purpose.
+_DOORS = {
+    HTTP: "import encodings.idna, json, ctypes; from berth_engine.registry import pools; pools.open_door()",
+    NETLINK: "from berth_engine.network import attach; attach.warm()",
+}
+
+
 def write(directory: str, final: str) -> None:
     """Make the packs of what lies below `directory`, which will be called `final` and whose modules are compiled already."""
     _write_own(directory, final)
-    _write_http(directory, final)
+    for pack, opening in _DOORS.items():
+        _write_others(directory, final, pack, opening)
 
 
 def _write_own(directory: str, final: str) -> None:
@@ -61,12 +70,12 @@ def _write_own(directory: str, final: str) -> None:
     _write(f"{directory}/{PACK}", final, found, {})
 
 
-def _write_http(directory: str, final: str) -> None:
-    """Of what a Python of its own loads when it opens the door to HTTP. None is written where that fails."""
+def _write_others(directory: str, final: str, pack: str, opening: str) -> None:
+    """Of what a Python of its own loads when it does `opening`. None is written where that fails."""
     import subprocess
     from importlib.machinery import SourceFileLoader
 
-    words = [sys.executable, "-I", "-S", "-c", _LOADED, directory]
+    words = [sys.executable, "-I", "-S", "-c", _LOADED, directory, opening]
     try:
         done = subprocess.run(words, check=True, capture_output=True, timeout=_PATIENCE, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError):
@@ -83,7 +92,7 @@ def _write_http(directory: str, final: str) -> None:
         found.append((name, origin.endswith("/__init__.py"), code))
         if not is_ours:
             origins[name] = (origin, _stamp(origin))
-    _write(f"{directory}/{HTTP}", final, found, origins)
+    _write(f"{directory}/{pack}", final, found, origins)
 
 
 def _bare(source: str, shown: str) -> bytes:
@@ -143,11 +152,11 @@ def install(directory: str, pack: str = PACK) -> bool:
     return True
 
 
-def install_http() -> bool:
-    """Have the modules for HTTP come out of their pack, too, when the engine's own do. Harmless twice."""
+def add(pack: str) -> bool:
+    """Have the modules of HTTP or NETLINK come out of their pack, too, when the engine's own do. Harmless twice."""
     paths = [finder.path for finder in sys.meta_path if isinstance(finder, Finder)]
     home = paths[0].rpartition("/")[0] if paths else ""
-    return f"{home}/{HTTP}" in paths or (bool(paths) and install(home, HTTP))
+    return f"{home}/{pack}" in paths or (bool(paths) and install(home, pack))
 
 
 class Finder:
@@ -156,7 +165,7 @@ class Finder:
     A process that has gone into a container may find another file under the pack's name, and must not run what is in that.
     """
 
-    def __init__(self, path: str, index: Index, origins: Origins, start: int, mark: tuple[int, int]) -> None:
+    def __init__(self, path: str, index: Index, origins: Origins, start: int, mark: Mark) -> None:
         self.path, self._directory = path, path.rpartition("/")[0]
         self._index, self._origins, self._start, self._mark = index, origins, start, mark
         self._spec = type(sys.__spec__)
@@ -204,9 +213,9 @@ class Finder:
             return False
 
 
-def _mark(descriptor: int) -> tuple[int, int]:
+def _mark(descriptor: int) -> Mark:
     status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _stamp(path: str) -> tuple[int, int]:

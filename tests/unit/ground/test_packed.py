@@ -110,7 +110,7 @@ sys.path[:0] = [{directory!r}, {packed!r}]
 sys.path.append({host!r})
 import packed
 packed.install({directory!r})
-fits = packed.install_http(), packed.install_http()
+fits = packed.add(packed.HTTP), packed.add(packed.HTTP)
 import colorsys, neighbour, sudden
 print(fits, len(sys.meta_path))
 for module in (colorsys, neighbour, sudden):
@@ -165,6 +165,6 @@ def test_what_the_host_has_upgraded_since_is_read_anew(speaking: tuple[pathlib.P
 def test_an_engine_without_http_has_no_pack_of_it(engine: pathlib.Path) -> None:
     assert not (engine / packed.HTTP).exists()
     script = f"import sys; sys.path[:0] = [{str(pathlib.Path(packed.__file__).parent)!r}]; import packed\n"
-    script += f"packed.install({str(engine)!r}); print(packed.install_http())"
+    script += f"packed.install({str(engine)!r}); print(packed.add(packed.HTTP))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -66,7 +66,7 @@ def open_door() -> Any:
     global _door
     with _opening:
         if _door is None:
-            packed.install_http()
+            packed.add(packed.HTTP)
             _door = _load()
         return _door
 

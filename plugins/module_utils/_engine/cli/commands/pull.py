@@ -29,7 +29,7 @@ COMMAND = Command(
 
 
 def run(paths: Paths, given: Given) -> int:
-    packed.install_http()
+    packed.add(packed.HTTP)
     from ...image.converge import container_image
 
     params = {

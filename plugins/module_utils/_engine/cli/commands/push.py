@@ -24,7 +24,7 @@ COMMAND = Command(
 
 
 def run(paths: Paths, given: Given) -> int:
-    packed.install_http()
+    packed.add(packed.HTTP)
     from ...image.push import container_image_push
 
     quiet = given.flag("quiet")
