@@ -46,6 +46,10 @@ def test_files_of_the_host_have_sane_owners(
         name: (os.stat(f"{volume}/{name}").st_uid, os.stat(f"{volume}/{name}").st_gid) for name in ("root", "user")
     }
     assert owners == {"root": (shift, shift), "user": (1000 + shift, 1001 + shift)}
+    # What the host's root must know of `auto`: the bit counts for the one who owns the file outside.
+    house.exec(made["name"], "chmod 4755 /v/root")
+    left = os.stat(f"{volume}/root")
+    assert (left.st_mode & 0o7777, left.st_uid == 0) == (0o4755, outside == 0)
     assert house.exec(made["name"], "stat -c %u:%g /etc/hosts && cat /etc/hosts").out.startswith("0:0\n")
 
 
