@@ -28,6 +28,7 @@ def test_retry_after(text: str, seconds: float | None) -> None:
     [
         ("https://b/x?y=1", "https://b/x?y=1"),
         ("/x", "https://a/x"),
+        ("/x/../y", "https://a/y"),
         ("c", "https://a/v2/c"),
         ("//b:81/x", "https://b:81/x"),
         ("?d=1", "https://a/v2/b?d=1"),

@@ -13,12 +13,21 @@ if TYPE_CHECKING:
 
 def resolve(origin: Origin, path: str, location: str) -> tuple[Origin, str]:
     """Where a Location header leads from there: absolute, or relative to that path (RFC 9110, 10.2.2). Refused."""
-    from urllib.parse import urljoin
-
     try:
-        return parse_url(urljoin(f"{origin}{path}", location))
+        return parse_url(_joined(origin, path, location))
     except ValueError as error:
         raise Refused(f"{origin.netloc} sends us to {location[:80]!a}: {error}") from None
+
+
+def _joined(origin: Origin, path: str, location: str) -> str:
+    if location.startswith(("http://", "https://")):
+        return location
+    if location.startswith("/") and not location.startswith("//") and "/." not in location:
+        return f"{origin}{location}"
+    # 2 ms to load, for what registries hardly ever say.
+    from urllib.parse import urljoin
+
+    return urljoin(f"{origin}{path}", location)
 
 
 def retry_after(text: str, now: float) -> float | None:
