@@ -29,6 +29,7 @@ ROOMS = (
     "network.netlink",
     "api",
 )
+CONVERGE = {"berth_engine.image.converge"}
 
 
 def loaded(link: pathlib.Path, *statements: str) -> set[str]:
@@ -69,6 +70,19 @@ def test_the_fast_commands_import_little(link: pathlib.Path, command: str) -> No
     others = {name for name in names if name.startswith("berth_engine.cli.commands.")}
     assert f"berth_engine.cli.commands.{'execute' if command == 'exec' else command}" in others
     assert len(others) == 1
+
+
+@pytest.mark.parametrize(("command", "rooms"), [("pull", ("converge", "facts")), ("push", ("push",))])
+def test_who_asks_a_registry_imports_little(link: pathlib.Path, command: str, rooms: tuple[str, ...]) -> None:
+    names = loaded(
+        link,
+        "from berth_engine.cli.main import load",
+        f"load({command!r})",
+        *(f"import berth_engine.image.{room}" for room in (*rooms, "registries")),
+        "import berth_engine.registry.glance",
+    )
+    assert not names & (NEVER | {"base64", "contextlib", "ctypes", "email", "http", "threading", "urllib", "warnings"})
+    assert not {f"berth_engine.{room}" for room in (*ROOMS, "image.make", "storage.derived")} - CONVERGE & names
 
 
 def test_a_usage_error_imports_no_room(link: pathlib.Path) -> None:
