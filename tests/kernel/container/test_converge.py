@@ -95,6 +95,7 @@ def test_from_every_status_to_every_state(house: House, where: str, state: str) 
         {"stop_signal": "INT"},
         {"read_only": True},
         {"tmpfs": ["/t"]},
+        {"volumes": ["/etc/hostname:/v"]},
         {"user": "1234"},
         {"cap_drop": ["ALL"]},
         {"hostname": "other"},

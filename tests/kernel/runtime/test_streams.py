@@ -20,6 +20,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.errors im
     CommandNotFound,
 )
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime import wire
+from ansible_collections.berth.containers.plugins.module_utils._engine.runtime.bundle import Bundle
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime.logfile import LogFile
 from ansible_collections.berth.containers.tests.kernel.house import WAIT, Attached, House, wait_until
 
@@ -242,3 +243,13 @@ def test_a_log_that_is_full_does_not_block(house: House) -> None:
     done = end.finish()
     assert (done.code, len(done.out.split())) == (3, 20000)
     assert house.ended(made["name"])["exit_code"] == 3
+
+
+def test_nobodys_log_grows_without_end(house: House) -> None:
+    """Nobody asked for anything: five files of 10 MiB, of which the oldest goes."""
+    made = house.up(["sh", "-c", f"yes {'x' * 999} | head -n 11000; exit 3"])
+    assert house.ended(made["name"], 30)["exit_code"] == 3
+    files = {one.name: one.stat().st_size for one in pathlib.Path(made["log_path"]).parent.iterdir()}
+    assert sorted(files) == ["container.log", "container.log.1"]
+    assert max(files.values()) <= 10 << 20 < sum(files.values())
+    assert Bundle.log_files == 5
