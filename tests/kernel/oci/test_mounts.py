@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +23,25 @@ def said(oci: Runtime, bundle: pathlib.Path) -> str:
 
 def bind(source: pathlib.Path, target: str, *options: str) -> dict[str, object]:
     return {"destination": target, "type": "bind", "source": str(source), "options": ["bind", *options]}
+
+
+@contextlib.contextmanager
+def shared(place: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A tmpfs whose mount events travel, as those of most hosts' root do; gone afterwards."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(place)], check=True)
+    try:
+        subprocess.run(["mount", "--make-rshared", str(place)], check=True)
+        yield place
+    finally:
+        subprocess.run(["umount", "-R", str(place)], check=True)
+
+
+def flow_of(info: str, target: str) -> list[str]:
+    """The marks of a mount point in mountinfo that say how its events travel."""
+    found = [line.split(" - ")[0].split()[6:] for line in info.splitlines() if line.split()[4] == target]
+    assert len(found) == 1, info
+    return found[0]
 
 
 @pytest.mark.parametrize("link", ["../run/deep/real", "/run/deep/real", "../../../../run/deep/real"])
@@ -64,3 +87,24 @@ def test_a_tmpfs_is_as_open_as_what_it_covers(oci: Runtime, user: bool) -> None:
         (bundle / "rootfs" / name).mkdir()
         (bundle / "rootfs" / name).chmod(0o712)
     assert said(oci, bundle).split() == ["712", "710", "1777"]
+
+
+@pytest.mark.parametrize("word", ["", "rprivate", "slave", "rslave", "shared", "rshared", "runbindable"])
+def test_nothing_is_mounted_on_the_host_below_a_shared_root(oci: Runtime, tmp_path: pathlib.Path, word: str) -> None:
+    with shared(tmp_path / "host") as host:
+        (host / "given").mkdir()
+        before = pathlib.Path("/proc/self/mountinfo").read_text()
+        bundle = oci.bundle(
+            "cat", "/proc/self/mountinfo", linux_rootfsPropagation=word, root={"path": str(host / "rootfs")},
+            mounts=[*MOUNTS, bind(host / "given", "/peer", "rshared"), bind(host / "given", "/plain")],
+        )  # fmt: skip
+        shutil.copytree(bundle / "rootfs", host / "rootfs", symlinks=True)
+        inside = said(oci, bundle)
+        assert pathlib.Path("/proc/self/mountinfo").read_text() == before
+    (mark,) = flow_of(before, str(host))
+    master = mark.replace("shared", "master")
+    assert (master in flow_of(inside, "/")) == ("slave" in word)
+    assert mark not in flow_of(inside, "/")
+    if "slave" not in word and "unbindable" not in word:
+        assert mark in flow_of(inside, "/peer")
+    assert master not in flow_of(inside, "/plain")

@@ -92,9 +92,9 @@ def open_root(path: str, propagation: int) -> int:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise NotFound(f"root.path {path} is no directory on this host") from error
         raise
-    # The copy of a slave is one, and what is shared with the host may not be pivoted to.
-    if not propagation & mounts.MS_SLAVE:
-        mounts.set_attributes(tree, 0, propagation=mounts.MS_PRIVATE, recursive=True)
+    # What is shared with the host may not be pivoted to, and what is mounted in it would be mounted there as well.
+    flow = mounts.MS_SLAVE if propagation & mounts.MS_SLAVE else mounts.MS_PRIVATE
+    mounts.set_attributes(tree, 0, propagation=flow, recursive=True)
     return tree
 
 

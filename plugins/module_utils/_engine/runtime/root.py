@@ -205,7 +205,8 @@ def is_strict(path: str) -> bool:
 def enter(root: Root, *, read_only: bool, propagation: int = 0) -> None:
     """Make it the root of this namespace and let go of the old one for good: pivot_root(2), never chroot(2).
 
-    `propagation` are MS_* flags for the new root, 0 to leave it private.
+    `propagation` are MS_* flags for the new root, 0 to leave it private. It is private already, as are the mounts in it
+    unless their own options say otherwise, so that MS_PRIVATE changes nothing.
     """
     os.fchdir(root.fd)
     if read_only:
@@ -214,7 +215,7 @@ def enter(root: Root, *, read_only: bool, propagation: int = 0) -> None:
     mounts.unmount(".")
     os.chdir("/")
     os.close(root.fd)
-    if propagation:
+    if propagation and not propagation & mounts.MS_PRIVATE:
         mounts.set_propagation("/", propagation)
 
 
