@@ -37,6 +37,15 @@ def test_ids_are_mapped(oci: Runtime) -> None:
     assert words == ["5", "6", "7", "0", "0", "0", "100000", "1000"]
 
 
+def test_a_user_namespace_that_is_told_of_no_ids_has_the_callers(oci: Runtime) -> None:
+    bundle = oci.bundle("sh", "-c", "id -u; id -g; cat /proc/self/uid_map /proc/self/gid_map", user=True,
+                        linux_uidMappings=[], linux_gidMappings=None)  # fmt: skip
+    subprocess.run(["chown", "-R", "0:0", str(bundle / "rootfs")], check=True)
+    assert said(oci, bundle).split() == ["0", "0", *["0", "0", "1"] * 2]
+    half = oci.bundle("true", user=True, linux_gidMappings=[])
+    assert "needs both" in oci.refused("run", "-b", str(half), "half")
+
+
 def test_a_user_namespace_can_be_joined(oci: Runtime) -> None:
     pid = oci.create("one", oci.bundle("sleep", "60", user=True))
     kinds = {"user": "user", "network": "net", "ipc": "ipc", "uts": "uts"}

@@ -84,6 +84,7 @@ def parse(data: bytes, bundle: str) -> Config:
     if oci.get("process") is not None:
         check_process(oci["process"])
     _check_linux(linux, kinds)
+    _map_caller(linux)
     _check_names(oci, kinds)
     for kind in shape.HOOKS:
         _check_hooks(kind, (oci.get("hooks") or {}).get(kind) or [])
@@ -134,6 +135,14 @@ def _check_linux(linux: dict[str, Any], kinds: set[str]) -> None:
         for path in linux.get(name) or []:
             if not path.startswith("/"):
                 raise InvalidSpec(f"linux.{name}: {path!a} is not absolute")
+
+
+def _map_caller(linux: dict[str, Any]) -> None:
+    """A new user namespace that is told of no ids has one, as unshare(1) --map-root-user makes it: root is who asks for it."""
+    is_new = any(entry["type"] == "user" and not entry.get("path") for entry in linux.get("namespaces") or [])
+    if is_new and not linux.get("uidMappings") and not linux.get("gidMappings"):
+        for name, ident in (("uidMappings", os.geteuid()), ("gidMappings", os.getegid())):
+            linux[name] = [{"containerID": 0, "hostID": ident, "size": 1}]
 
 
 def check_mappings(entries: list[dict[str, Any]], what: str) -> None:
