@@ -107,6 +107,7 @@ options:
   platform:
     description:
       - Which image of several, as in V(linux/arm64) or V(linux/arm/v7). The host's own by default.
+      - Of an image that is made here, what it is for, such as V(linux/386) for a root of 32-bit programs.
     type: str
   mirrors:
     description:

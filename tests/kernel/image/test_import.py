@@ -123,6 +123,19 @@ def test_the_same_content_is_the_same_image(paths: Paths, other: Paths, tree: st
     assert not container_image(paths, {"name": "base", "rootfs": copy}, check=False).changed
 
 
+def test_what_an_image_is_for_can_be_said(paths: Paths, tree: str) -> None:
+    assert converge(paths, name="base", rootfs=tree).changed
+    here = resolve(paths, "base")
+    assert converge(paths, name="base", rootfs=tree, platform="linux/386").changed
+    there = resolve(paths, "base")
+    assert (there.architecture, there.layers) == ("386", here.layers)
+    assert converge(paths, name="base", rootfs=tree).changed
+    assert resolve(paths, "base") == here
+    assert here.architecture != "386"
+    with pytest.raises(InvalidSpec, match="platform: 'a/b/c/d' is none"):
+        container_image(paths, {"name": "base", "rootfs": tree, "platform": "a/b/c/d"}, check=True)
+
+
 def test_packed_or_not_is_the_same_image(paths: Paths, tmp_path: pathlib.Path) -> None:
     data = member(b"f", b"x" * 5000) + END
     digests = set()

@@ -18,9 +18,9 @@ OPTIONS = ("command", "entrypoint", "env", "user", "working_dir", "labels", "exp
 _LATEST = 253402300799  # 9999-12-31: RFC 3339 has four digits for a year
 
 
-def platform() -> dict[str, str]:
-    """os, architecture and variant of this host in OCI's words."""
-    return {key: word for key, word in zip(("os", "architecture", "variant"), platforms.host()) if word}
+def platform(text: str | None) -> dict[str, str]:
+    """os, architecture and variant in OCI's words, as in "linux/386"; this host's for None. InvalidSpec."""
+    return {key: word for key, word in zip(("os", "architecture", "variant"), platforms.parse(text)) if word}
 
 
 def show_created(nanoseconds: int) -> str:

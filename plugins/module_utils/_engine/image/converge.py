@@ -7,7 +7,7 @@ import os
 
 from ..errors import InvalidSpec
 from ..progress import named, silent
-from ..storage import staging
+from ..storage import platforms, staging
 from ..storage.limits import Limits
 from ..undo import Undo
 from ..units import parse_size
@@ -38,6 +38,7 @@ class Spec(Value):
     rootfs: str | None = None
     bootstrap: str | None = None
     archive: str | None = None
+    platform: str | None = None
     options: dict[str, Any] = {}
     force: bool = False
     limits: Limits = Limits()
@@ -85,6 +86,7 @@ def read_spec(params: dict[str, Any]) -> Spec:
     for option, path in (("rootfs", rootfs), ("archive", archive)):
         if path is not None and not isinstance(path, str):
             raise InvalidSpec(f"{option}: {path!a} is no path")
+    platforms.parse(params.get("platform"))
     options = read_options(params)
     if options and rootfs is None and bootstrap is None and archive is None and state == "present":
         raise InvalidSpec(
@@ -92,7 +94,7 @@ def read_spec(params: dict[str, Any]) -> Spec:
         )
     return Spec(
         name=str(name), state=state, rootfs=rootfs, bootstrap=bootstrap, archive=archive, options=options, force=bool(params.get("force")),
-        limits=_limits(params),
+        limits=_limits(params), platform=params.get("platform"),
     )  # fmt: skip
 
 

@@ -128,7 +128,7 @@ def _make(
     created = show_created(newest)
     config = {
         "created": created,
-        **platform(),
+        **platform(spec.platform),
         "config": _config(source.defaults, spec.options),
         "history": [{"created": created, "created_by": f"berth {source.key.partition(':')[0]}"}],
     }

@@ -33,6 +33,7 @@ COMMAND = Command(
         Option("--expose", "a port that they listen on", "PORT", many=True),
         Option("--force", "read the content again even if nothing points to a change"),
         Option("-l --label", "a word to find it by", "NAME=VALUE", many=True),
+        Option("--platform", "what it is for; the host's own by default", "OS/ARCHITECTURE"),
         Option("-q --quiet", "only the image's id"),
         Option("-u --user", "who runs the command", "USER[:GROUP]"),
         Option("-w --workdir", "the directory that it starts in", "PATH"),
@@ -64,6 +65,7 @@ def _config(given: Given) -> dict[str, Any]:
         "env": pairs(given.many("env")) or None,
         "exposed_ports": list(given.many("expose")) or None,
         "labels": pairs(given.many("label")) or None,
+        "platform": given.text("platform"),
         "user": given.text("user"),
         "working_dir": given.text("workdir"),
     }
