@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from ansible_collections.berth.containers.tests.vm.image import build
 from ansible_collections.berth.containers.tests.vm.machine import Machine, booted
+
+pytest.register_assert_rewrite("ansible_collections.berth.containers.tests.integration")
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATIENCE = 300
@@ -27,22 +30,37 @@ class Host:
     def __init__(self, machine: Machine) -> None:
         self.machine, self.run, self.berth = machine, machine.run, machine.berth
 
+    def variables(self) -> dict[str, object]:
+        """What an inventory says of the machine."""
+        return {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.machine.port,
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(self.machine.image.key),
+            "ansible_ssh_common_args": subprocess.list2cmdline(self.machine.options),
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+
     def play(self, *words: str) -> str:
         """What ansible-playbook says; it must succeed."""
-        options = subprocess.list2cmdline(self.machine.ssh_options[4:])
-        variables = (
-            f"ansible_host=127.0.0.1 ansible_port={self.machine.port} ansible_user=root "
-            f"ansible_ssh_private_key_file={self.machine.image.key} ansible_ssh_common_args='{options}'"
-        )
-        inventory = self.machine.image.disk.parent / "inventory"
-        inventory.write_text(f"debian {variables}\n")
-        command = ["ansible-playbook", "-i", inventory, *words]
+        said = self._ansible("ansible-playbook", *words)
+        assert "ok=" in said
+        return said
+
+    def ask(self, module: str, options: str) -> str:
+        """What one task of a module of ours says, by hand."""
+        return self._ansible("ansible", "all", "-m", f"berth.containers.{module}", "-a", options)
+
+    def _ansible(self, *words: str) -> str:
+        inventory = self.machine.home / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"hosts": {"debian": self.variables()}}}))
+        command = [words[0], "-i", inventory, *words[1:]]
         environment = {**os.environ, "ANSIBLE_NOCOWS": "1", "ANSIBLE_PIPELINING": "true"}
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, env=environment,
             cwd=ROOT, check=False,
         )  # fmt: skip
-        assert done.returncode == 0 and "ok=" in done.stdout, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def group(self, name: str) -> str:
@@ -68,15 +86,17 @@ class Host:
 
 
 @pytest.fixture(scope="session")
-def host() -> Iterator[Host]:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     begun = time.monotonic()
     image = build(os.environ.get("BERTH_VM_SUITE", "trixie"))
     built = time.monotonic()
-    with booted(image) as machine:
+    with booted(image, tmp_path_factory.mktemp("machine")) as machine:
         figures.append(f"image {built - begun:.0f} s, boot {time.monotonic() - built:.0f} s")
         figures.append(machine.run("uname -r; python3 --version").replace("\n", " "))
         host = Host(machine)
+        begun = time.monotonic()
         host.play("tests/vm/host.yml")
+        figures.append(f"role host over ssh: {time.monotonic() - begun:.0f} s")
         host.berth("import", "--bootstrap", "busybox", "base")
         yield host
 

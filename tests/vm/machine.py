@@ -9,31 +9,41 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ansible_collections.berth.containers.tests.vm.image import Image
 
 _BOOT = 240.0
 _OPTIONS = (
     "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-    "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10",
+    "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=10",
 )  # fmt: skip
 
 
 class Machine:
-    """A machine that runs. `port` and `web` are ports on loopback that lead to its ports 22 and 8088."""
+    """A machine that runs. `port` and `web` are ports on loopback that lead to its ports 22 and 8088; `home` is for its files.
 
-    def __init__(self, image: Image, process: subprocess.Popen[bytes], port: int, web: int) -> None:
-        self.image, self.process, self.port, self.web = image, process, port, web
-        self.ssh_options = ("-i", str(image.key), "-p", str(port), *_OPTIONS)
+    One connection serves all commands: to make one costs an emulated processor a second.
+    """
 
-    def ssh(self, script: str, *, terminal: bool = False) -> list[str]:
-        """The words of a command that runs `script` there, with a terminal of its own if asked."""
-        return ["ssh", *self.ssh_options, "-tt" if terminal else "-T", "root@127.0.0.1", script]
+    def __init__(self, image: Image, process: subprocess.Popen[bytes], port: int, web: int, home: pathlib.Path) -> None:
+        self.image, self.process, self.port, self.web, self.home = image, process, port, web, home
+        self.options = (*_OPTIONS, "-o", f"ControlPath={home}/ssh")
+        self._connection = self._connect()
 
-    def run(self, script: str, *, patience: float = 120.0, stdin: str = "", check: bool = True) -> str:
+    def ssh(self, script: str, *, terminal: bool = False, alone: bool = False) -> list[str]:
+        """The words of a command that runs `script` there, with a terminal of its own if asked, or in a login session of its own."""
+        options = _OPTIONS if alone else self.options
+        return ["ssh", *self._way(), *options, "-tt" if terminal else "-T", "root@127.0.0.1", script]
+
+    def _way(self) -> tuple[str, ...]:
+        return ("-i", str(self.image.key), "-p", str(self.port))
+
+    def run(
+        self, script: str, *, patience: float = 120.0, stdin: str = "", check: bool = True, alone: bool = False
+    ) -> str:
         """What a shell script says there; it must succeed unless `check` is False."""
-        command = self.ssh(script)
+        command = self.ssh(script, alone=alone)
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=patience, check=False)
         if check and done.returncode:
             raise AssertionError(f"{script}\nexited with {done.returncode}\n{done.stdout}{done.stderr}")
@@ -54,30 +64,47 @@ class Machine:
 
     def reboot(self) -> float:
         """Start it anew, with the disk as it is now; the seconds until it was down."""
-        before, begun = self.boot(), time.monotonic()
-        console = self.image.disk.parent / "console"
-        said = console.stat().st_size
+        begun, said = time.monotonic(), self._console()
         self.run("systemctl reboot", check=False)
-        while b"reboot: Restarting system" not in console.read_bytes()[said:]:
+        while "reboot: Restarting system" not in self._console().removeprefix(said):
             assert time.monotonic() - begun < _BOOT, "it does not go down"
             time.sleep(0.2)
         down = time.monotonic() - begun
-        self.wait(lambda: self.boot() != before)
+        self.disconnect()
+        self._connection = self._connect()
         return down
 
-    def boot(self) -> str:
-        """The id of this boot."""
-        return self.run("cat /proc/sys/kernel/random/boot_id", patience=15)
+    def _console(self) -> str:
+        return (self.home / "console").read_text(errors="replace")
 
-    def wait(self, ready: Callable[[], bool] | None = None) -> None:
-        """Return when it answers (and `ready()` is true)."""
+    def _connect(self) -> subprocess.Popen[bytes]:
+        """The connection that the others share, as soon as somebody answers."""
         end = time.monotonic() + _BOOT
         while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
-                if ready() if ready else self.run("true", patience=15) == "":
-                    return
-            time.sleep(0.5)
-        raise AssertionError(f"the machine did not come up; its console is in {self.image.disk.parent}/console")
+            if not self._answers():
+                time.sleep(0.3)
+                continue
+            command = ["ssh", *self._way(), *self.options, "-o", "ControlMaster=yes", "-N", "root@127.0.0.1"]
+            connection = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            while connection.poll() is None and time.monotonic() < end:
+                if (self.home / "ssh").exists():
+                    return connection
+                time.sleep(0.1)
+        raise AssertionError(f"the machine did not come up; its console is in {self.home}/console")
+
+    def _answers(self) -> bool:
+        """Whether it is sshd that answers: QEMU itself takes a connection at any time."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=3) as probe:
+                return probe.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def disconnect(self) -> None:
+        """Give the connection up."""
+        self._connection.terminate()
+        self._connection.wait(10)
+        (self.home / "ssh").unlink(missing_ok=True)
 
 
 def _free_port() -> int:
@@ -88,10 +115,12 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def booted(image: Image, *, memory: int = 2048) -> Iterator[Machine]:
-    """The machine; what its disk is told is forgotten at the end."""
+def booted(image: Image, home: pathlib.Path, *, memory: int = 2048) -> Iterator[Machine]:
+    """The machine; what its disk is told is forgotten at the end. Its console is kept in the directory `home`."""
     port, web = _free_port(), _free_port()
     command = [
+        # Whatever ends the tests ends it, too.
+        "setpriv", "--pdeathsig", "KILL",
         "nice", "-n", "10", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory),
         "-nodefaults", "-display", "none", "-no-user-config", "-snapshot",
         "-kernel", str(image.kernel), "-initrd", str(image.initrd),
@@ -99,13 +128,15 @@ def booted(image: Image, *, memory: int = 2048) -> Iterator[Machine]:
         "-drive", f"file={image.disk},format=raw,if=virtio,cache=unsafe",
         "-netdev", f"user,id=net,restrict=off,hostfwd=tcp:127.0.0.1:{port}-:22,hostfwd=tcp:127.0.0.1:{web}-:8088",
         "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci",
-        "-serial", f"file:{image.disk.parent}/console",
+        "-serial", f"file:{home}/console",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        machine = Machine(image, process, port, web)
-        machine.wait()
-        yield machine
+        machine = Machine(image, process, port, web, home)
+        try:
+            yield machine
+        finally:
+            machine.disconnect()
     finally:
         process.terminate()
         process.wait(30)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from ansible_collections.berth.containers.tests.vm.conftest import Host
 
 
@@ -28,6 +30,7 @@ def test_options_as_seen_from_inside(host: Host) -> None:
     assert seen == ["100", "0027", "77", "4096", "9", "d.example", "0 42", "sink", "2048"]
 
 
+@pytest.mark.short
 def test_other_devices_are_refused(host: Host) -> None:
     words = ["run", "--rm", "--network", "none", "--userns", "host", "--cap-add", "MKNOD", "--tmpfs", "/t:dev"]
     script = "mknod /t/kmsg c 1 11; cat /t/kmsg; mknod /t/null c 1 3 && echo x > /t/null && echo fine"
@@ -56,18 +59,56 @@ def test_namespaces_of_others(host: Host) -> None:
     assert host.berth("run", "--rm", "--network", "none", "--pid", "host", "base", "sh", "-c", script).endswith("shut")
 
 
-def test_a_kernel_with_apparmor(host: Host) -> None:
-    """Without the program that loads profiles there is none, and the container's entry says so; with it every process has it."""
+LABEL = ("cat", "/proc/self/attr/apparmor/current")
+MOUNT = ("--cap-add", "SYS_ADMIN", "base", "sh", "-c", "mount -t tmpfs none /mnt && echo mounted")
+PROFILE = """
+profile narrow flags=(attach_disconnected,mediate_deleted) {
+  network,
+  capability,
+  file,
+  signal,
+  deny /etc/shut rw,
+}
+"""
+
+
+@pytest.mark.short
+def test_the_default_profile_of_apparmor(host: Host) -> None:
+    """It is loaded when it is needed, and holds what a capability alone would let through."""
     assert host.run("cat /sys/module/apparmor/parameters/enabled") == "Y\n"
     host.berth("run", "-d", "--name", "one", "--network", "none", "base", "sleep", "1000")
-    label = host.berth("exec", "one", "cat", "/proc/self/attr/apparmor/current", check=False)
-    if host.run("command -v apparmor_parser || true"):
-        assert told(host, "one")["security"]["apparmor"] == "berth-default"
-        assert label.startswith("berth-default (enforce)")
-        free = ("--security-opt", "apparmor=unconfined", "base", "cat", "/proc/self/attr/apparmor/current")
-        assert host.berth("run", "--rm", "--network", "none", *free).startswith("unconfined")
-    else:
-        assert "no apparmor_parser" in told(host, "one")["security"]["note"]
-        assert label.startswith("unconfined")
+    assert told(host, "one")["security"]["apparmor"] == "berth-default"
+    assert host.berth("exec", "one", *LABEL) == "berth-default (enforce)"
+    assert (
+        host.run(f"cat /proc/{told(host, 'one')['state']['pid']}/attr/apparmor/current") == "berth-default (enforce)\n"
+    )
+    run = ("run", "--rm", "--network", "none")
+    assert "denied" in host.berth(*run, *MOUNT, check=False)
+    free = (*run, "--security-opt", "apparmor=unconfined")
+    assert host.berth(*free, "base", *LABEL).startswith("unconfined")
+    assert host.berth(*free, *MOUNT) == "mounted"
+
+
+def test_a_profile_of_apparmor_by_its_name(host: Host) -> None:
     asked = host.berth("run", "--rm", "--security-opt", "apparmor=nowhere", "base", "true", check=False)
     assert "apparmor=nowhere is not loaded on this host" in asked
+    host.run("apparmor_parser --replace --skip-cache", stdin=PROFILE)
+    task = "security_opts=apparmor=narrow name=one image=base network_mode=none command='sleep 1000'"
+    assert "CHANGED" in host.ask("container", task)
+    assert "SUCCESS" in host.ask("container", task)
+    assert told(host, "one")["security"]["apparmor"] == "narrow"
+    assert host.berth("exec", "one", *LABEL) == "narrow (enforce)"
+    said = host.berth("exec", "one", "sh", "-c", "echo x > /etc/open && echo open; echo x > /etc/shut", check=False)
+    assert said.startswith("open\n")
+    assert "ermission denied" in said
+
+
+def test_apparmor_without_its_parser(host: Host) -> None:
+    """There is no profile then, and the container's entry says so."""
+    host.run("echo 'profile berth-default {}' | apparmor_parser --remove; mv /usr/sbin/apparmor_parser /root/")
+    try:
+        host.berth("run", "-d", "--name", "one", "--network", "none", "base", "sleep", "1000")
+        assert "no apparmor_parser" in told(host, "one")["security"]["note"]
+        assert host.berth("exec", "one", *LABEL).startswith("unconfined")
+    finally:
+        host.run("mv /root/apparmor_parser /usr/sbin/")

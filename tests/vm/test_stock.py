@@ -9,6 +9,7 @@ import sys
 import time
 
 import pexpect
+import pytest
 
 from ansible_collections.berth.containers.tests.vm.conftest import ROOT, Host, figures
 
@@ -16,6 +17,7 @@ HOG = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived"
 SERVE = "mkdir -p /srv; hostname > /srv/index.html; exec httpd -f -p 80 -h /srv"
 
 
+@pytest.mark.short
 def test_run(host: Host) -> None:
     begun = time.monotonic()
     assert host.berth("run", "--rm", "base", "id") == "uid=0(root) gid=0(root)"
@@ -76,6 +78,7 @@ def test_a_fork_bomb_is_bounded(host: Host) -> None:
     assert "can't fork" in said
 
 
+@pytest.mark.short
 def test_networks(host: Host) -> None:
     for name in ("one", "two"):
         host.berth(
@@ -102,6 +105,7 @@ def test_outwards(host: Host) -> None:
     assert said == "SSH-2.0-"
 
 
+@pytest.mark.short
 def test_life(host: Host) -> None:
     host.berth("run", "-d", "--name", "life", "--stop-timeout", "1", "base", "sleep", "1000")
     host.berth("exec", "life", "sh", "-c", "echo new > /etc/new; rm /bin/ls")

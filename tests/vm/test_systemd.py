@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.berth.containers.tests.vm.conftest import Host, figures
 
 LIMITED = ("run", "-d", "--memory", "64M", "--cpus", "0.5", "--pids-limit", "50")
@@ -10,6 +12,7 @@ HELD = ("67108864", "50000 100000", "50")
 SERVE = "mkdir -p /srv; echo kept > /srv/index.html; exec httpd -f -p 80 -h /srv"
 
 
+@pytest.mark.short
 def test_the_container_sees_its_own_group_and_cannot_write(host: Host) -> None:
     said = host.berth("run", "--rm", "base", "sh", "-c", "cat /proc/self/cgroup; grep -c ' cgroup2 ro,' /proc/mounts")
     assert said == "0::/\n1"
@@ -20,6 +23,7 @@ def test_the_container_sees_its_own_group_and_cannot_write(host: Host) -> None:
     assert "Read-only file system" in said
 
 
+@pytest.mark.short
 def test_limits_survive_what_systemd_does_to_the_hierarchy(host: Host) -> None:
     host.berth(*LIMITED, "--name", "lim", "base", "sleep", "1000")
     assert host.limits("lim") == HELD
@@ -77,7 +81,7 @@ def test_who_dies_for_memory_is_told_of(host: Host) -> None:
 
 def test_the_end_of_a_session_disturbs_nothing(host: Host) -> None:
     session = host.run(
-        f"berth {' '.join(LIMITED[:2])} --name stays base sleep 1000; cat /proc/self/cgroup"
+        f"berth {' '.join(LIMITED[:2])} --name stays base sleep 1000; cat /proc/self/cgroup", alone=True
     ).splitlines()[-1]
     assert "session-" in session
     scope = host.group("stays").rpartition("/")[0]
