@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import pathlib
 import time
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec
+from ansible_collections.berth.containers.plugins.module_utils._engine.kernel import files
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime import users
 from ansible_collections.berth.containers.plugins.module_utils._engine.runtime.users import Identity, look_up
 
@@ -30,13 +30,12 @@ def etc(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path
     """Plays the container's /etc."""
     (tmp_path / "passwd").write_text(PASSWD)
     (tmp_path / "group").write_text(GROUP)
-    real = os.open
+    real = files.openat2
 
-    def redirected(path: Any, *rest: Any, **named: Any) -> int:
-        return real(tmp_path / path[5:] if str(path).startswith("/etc/") else path, *rest, **named)
+    def redirected(directory: int, path: str, *rest: Any, **named: Any) -> int:
+        return real(directory, str(tmp_path / path.removeprefix("/etc/")), *rest, **named)
 
-    monkeypatch.setattr(users.os, "open", redirected)
-    assert builtins.open is not redirected
+    monkeypatch.setattr(users.files, "openat2", redirected)
     return tmp_path
 
 
@@ -87,11 +86,18 @@ def test_a_second_line_of_a_name_does_not_count(etc: pathlib.Path) -> None:
 def test_files_that_are_none(etc: pathlib.Path, tmp_path: pathlib.Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("eve:x:0:0::/:/bin/sh\n")
+    leaked = open(outside)  # noqa: SIM115
 
     def fifo(path: pathlib.Path) -> None:
         os.mkfifo(path)
 
-    for make in (lambda path: None, fifo, lambda path: path.symlink_to(outside), lambda path: path.mkdir()):
+    def link(path: pathlib.Path) -> None:
+        path.symlink_to(f"/proc/self/fd/{leaked.fileno()}")
+
+    def loop(path: pathlib.Path) -> None:
+        path.symlink_to(path.name)
+
+    for make in (lambda path: None, fifo, link, loop, lambda path: path.mkdir()):
         for name in ("passwd", "group"):
             if (etc / name).is_dir():
                 (etc / name).rmdir()
@@ -102,6 +108,14 @@ def test_files_that_are_none(etc: pathlib.Path, tmp_path: pathlib.Path) -> None:
             look_up("eve")
         assert look_up("4242").uid == 4242
         assert time.monotonic() - begun < 1
+    leaked.close()
+
+
+def test_a_link_is_followed_as_it_stays_in_the_root(etc: pathlib.Path) -> None:
+    (etc / "store").mkdir()
+    (etc / "passwd").rename(etc / "store/passwd")
+    (etc / "passwd").symlink_to("store/passwd")
+    assert look_up("bob") == Identity(uid=1000, gid=100, groups=(100, 10), home="/home/bob")
 
 
 def test_a_huge_file_is_read_so_far(etc: pathlib.Path) -> None:

@@ -7,12 +7,14 @@ import errno
 import os
 import stat
 
-from ..errors import InvalidSpec
+from ..errors import InvalidSpec, KernelError
+from ..kernel import files
 from ..values import Value
 
 _LARGEST_FILE = 1 << 20
 _LARGEST_ID = (1 << 31) - 1
 _DIGITS = frozenset("0123456789")
+_HERE = -100  # AT_FDCWD
 
 
 class Identity(Value):
@@ -93,10 +95,10 @@ def _rows(path: str, columns: int) -> list[list[str]]:
 
 
 def _read(path: str) -> str:
-    """Bounded, regular files only: the container could have put a FIFO, a device or a link there."""
+    """Bounded, regular files only: the container could have put a FIFO or a device there. Links are its own, but for the kernel's."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
+        descriptor = files.openat2(_HERE, path, os.O_RDONLY | os.O_NONBLOCK, resolve=files.NO_MAGICLINKS)
+    except KernelError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
             return ""
         raise
