@@ -78,8 +78,8 @@ def test_the_standard_list() -> None:
     ):  # fmt: skip
         assert not any(run(code, kind, major, minor, access) for access in range(1, 8))
     assert devices.decide(devices.read(devices.STANDARD)).lines() == (
-        "c 136:* rwm", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm",
-        "c 5:2 rwm",
+        "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm",
+        "c 136:* rwm",
     )  # fmt: skip
 
 
@@ -122,6 +122,9 @@ def test_a_list_of_version_1() -> None:
     assert lines(DENY_ALL, rule(True, "a", 7, None, "r")) == (False, ("b 7:* r", "c 7:* r"))
     assert lines(rule(False, "b", 8, 0, "w")) == (True, ("b 8:0 w",))
     assert lines(rule(False, "b", 8, 0), DENY_ALL, rule(True, "c", 5, -1)) == (False, ("c 5:* rwm",))
+    assert lines(DENY_ALL, rule(True, "c", 9, 1), rule(True, "b", 8, 0), rule(True, "c", 1, 3)) == (
+        False, ("c 9:1 rwm", "b 8:0 rwm", "c 1:3 rwm"),
+    )  # fmt: skip
     with pytest.raises(Unsupported, match="c 1:9 is a part of c 1:"):
         lines(DENY_ALL, rule(True, "c", 1), rule(False, "c", 1, 9))
 

@@ -80,12 +80,12 @@ class Decision(Value):
     exceptions: tuple[Rule, ...]
 
     def lines(self) -> tuple[str, ...]:
-        """The exceptions as version 1 lists them: one line for a device, sorted."""
+        """The exceptions as version 1 lists them: one line for a device, in the order of the rules."""
         found: dict[str, int] = {}
         for rule in self.exceptions:
             for name in rule.names():
                 found[name] = found.get(name, 0) | rule.bits
-        return tuple(sorted(f"{name} {_letters(bits)}" for name, bits in found.items()))
+        return tuple(f"{name} {_letters(bits)}" for name, bits in found.items())
 
 
 def _letters(bits: int) -> str:
@@ -168,8 +168,8 @@ def transition(listed: str, wanted: Decision) -> tuple[tuple[str, str], ...]:
     if wanted.allow or "a *:* rwm" in there:
         # A list that allows does not show its exceptions, so it begins anew.
         return ((drop, "a"), *((add, line) for line in wanted.lines()))
-    after = set(wanted.lines())
-    return (*((add, line) for line in sorted(after - there)), *_dropped(drop, there - after, after))
+    after = wanted.lines()
+    return (*((add, line) for line in after if line not in there), *_dropped(drop, there.difference(after), set(after)))
 
 
 def _dropped(file: str, lines: Iterable[str], kept: set[str]) -> tuple[tuple[str, str], ...]:
