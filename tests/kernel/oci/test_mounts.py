@@ -108,3 +108,22 @@ def test_nothing_is_mounted_on_the_host_below_a_shared_root(oci: Runtime, tmp_pa
     if "slave" not in word and "unbindable" not in word:
         assert mark in flow_of(inside, "/peer")
     assert master not in flow_of(inside, "/plain")
+
+
+def test_mountinfo_has_the_order_of_the_list(oci: Runtime, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "given").mkdir()
+    fresh = {"type": "tmpfs", "source": "tmpfs"}
+    entries = [{**fresh, "destination": "/a"}, bind(tmp_path / "given", "/b"), {**fresh, "destination": "/c"},
+               bind(pathlib.Path("/etc/passwd"), "/d", "slave"), bind(tmp_path / "given", "/e", "shared")]  # fmt: skip
+    lines = said(oci, oci.bundle("cat", "/proc/self/mountinfo", mounts=[*MOUNTS, *entries])).splitlines()
+    ours = [line.split()[4] for line in lines if len(line.split()[4]) == 2]
+    assert [name for name in ours if name != "/e"] == ["/a", "/b", "/c", "/d"]
+
+
+def test_a_bind_is_what_the_caller_sees_at_its_source(oci: Runtime) -> None:
+    """It is opened once more by whoever attaches it, and what is not the same there is not taken."""
+    bundle = oci.bundle("cat", "/mine/stat", mounts=[*MOUNTS, bind(pathlib.Path("/proc/self"), "/mine")])
+    command = [oci.program, "--root", oci.root, "run", "-b", str(bundle), "one"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as caller:
+        assert caller.stdout
+        assert int(caller.stdout.read().split()[0]) == caller.pid

@@ -92,7 +92,8 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         own.raise_loopback()
     spaces.enter_late("cgroup")
     root = Root(top, foreign=True)
-    mounting.build(root, linux, listed, given, loose, spaces)
+    as_host = spaces.has_own("mount") and "user" not in spaces.kinds
+    mounting.build(root, linux, listed, given, loose, spaces, open_again=parts.open_again if as_host else None)
     if "uts" in spaces.kinds:  # one that is joined gets names, too
         own.set_names(oci)
     _run_hooks(order, door)

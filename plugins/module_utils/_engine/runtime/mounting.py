@@ -17,7 +17,7 @@ from .root import Root, hide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from .mountoptions import Mount
@@ -39,12 +39,15 @@ def build(
     given: dict[int, int],
     loose: dict[str, int],
     spaces: Spaces,
+    *,
+    open_again: Callable[[int, Mount], int] | None = None,
 ) -> None:
     """Furnish the root by config.json's "linux" and its mounts, `listed`. `given` and `loose` as parts.open_all made them.
 
-    The cgroup namespace of `spaces` has been entered, after the groups.
+    The cgroup namespace of `spaces` has been entered, after the groups. `open_again` as in parts, where it can be done.
     """
-    mount_all(root, listed, given, own_cgroup="cgroup" in spaces.kinds, label=str(linux.get("mountLabel") or ""))
+    label = str(linux.get("mountLabel") or "")
+    mount_all(root, listed, given, own_cgroup="cgroup" in spaces.kinds, label=label, open_again=open_again)
     for path, fd in loose.items():
         root.attach(fd, path)
         os.close(fd)
@@ -56,12 +59,20 @@ def build(
     hide(root, linux.get("maskedPaths") or (), linux.get("readonlyPaths") or ())
 
 
-def mount_all(root: Root, listed: Sequence[Mount], given: dict[int, int], *, own_cgroup: bool, label: str = "") -> None:
+def mount_all(
+    root: Root,
+    listed: Sequence[Mount],
+    given: dict[int, int],
+    *,
+    own_cgroup: bool,
+    label: str = "",
+    open_again: Callable[[int, Mount], int] | None = None,
+) -> None:
     """Attach every mount in its order; closes those of `given`, which are by their place in the list."""
     late = []
     for number, mount in enumerate(listed):
         if number in given:
-            given[number] = _renewed(given[number])
+            given[number] = open_again(given[number], mount) if open_again and mount.bind else _renewed(given[number])
             root.attach(given[number], mount.target)
             if mount.devices:
                 late.append((given[number], mount))
@@ -84,7 +95,8 @@ def mount_all(root: Root, listed: Sequence[Mount], given: dict[int, int], *, own
 def _renewed(tree: int) -> int:
     """A copy made now: in mountinfo mounts stand in the order in which they were made, and config.json's order is to be seen.
 
-    A mount that is not attached anywhere can be copied since Linux 6.15; before, it goes where it goes.
+    A mount that is not attached anywhere can be copied since Linux 6.15, if it is a new file system or comes from this mount
+    namespace; else it goes where it goes.
     """
     try:
         copy = mounts.open_tree("", directory=tree, recursive=True)

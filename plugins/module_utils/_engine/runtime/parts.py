@@ -175,6 +175,26 @@ def _prepare(mount: Mount, tree: int, userns_fd: int, *, map_binds: bool) -> int
     return tree
 
 
+def open_again(tree: int, mount: Mount) -> int:
+    """The bind of which `tree` is a copy, made anew in this mount namespace; `tree` itself where that would be another thing.
+
+    In mountinfo mounts stand in the order in which they were made, and config.json's order is to be seen. It takes the
+    host's rights, and a mount namespace in which the host's paths are what they were.
+    """
+    options = mount.options
+    own = options.shared or options.idmap or mount.uid_mappings or mount.gid_mappings
+    if own or not mount.source.startswith("/") or borrowing.is_inside(mount.source):
+        return tree
+    try:
+        copy = _prepare(mount, _open_source(mount), -1, map_binds=False)
+    except EngineError:
+        return tree
+    given, found = os.fstat(tree), os.fstat(copy)
+    same = (given.st_dev, given.st_ino) == (found.st_dev, found.st_ino)
+    os.close(tree if same else copy)
+    return copy if same else tree
+
+
 def _is_kernels(path: str) -> bool:
     return f"{path}/".startswith(("/sys/", "/proc/", "/dev/"))
 
