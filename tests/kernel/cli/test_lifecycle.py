@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import time
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.converge import container
@@ -76,6 +77,22 @@ def test_what_stands_still_is_not_started(berth: Berth) -> None:
     berth.ok("pause", "still")
     berth.ok("restart", "-t", "0", "still")
     assert json.loads(berth.ok("inspect", "still"))[0]["state"]["status"] == "running"
+
+
+def test_a_damaged_record_hides_no_other_container(berth: Berth) -> None:
+    ident = berth.start("--name", "bad", "base", "sleep", "100")
+    berth.start("--name", "good", "base", "sleep", "100")
+    record = pathlib.Path(berth.paths.container(ident), "record.json")
+    record.write_bytes(record.read_bytes()[:50])
+    done = berth("ps", "--format", "json")
+    assert [one["name"] for one in json.loads(done.stdout)] == ["good"]
+    assert done.returncode == 76
+    assert done.stderr.startswith(b"berth: container bad: ")
+    assert b"is not a record: remove the object it belongs to" in done.stderr
+    assert b"good" in berth("stats", "--no-stream").stdout
+    assert berth("rm", "bad").stderr == b"berth: container bad runs: stop it first, or remove it by force\n"
+    assert berth.ok("rm", "-f", "bad", "good") == "bad\ngood\n"
+    assert berth.containers() == []
 
 
 def test_one_wrong_name_keeps_none_of_the_others(berth: Berth) -> None:

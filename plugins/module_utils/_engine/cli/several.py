@@ -38,10 +38,10 @@ class Several:
                 say.line(name)
         return tuple(done)
 
-    def find(self, paths: Paths, names: Iterable[str]) -> dict[str, Record]:
-        """The containers of those names that there are."""
+    def find(self, paths: Paths, names: Iterable[str], *, anyhow: bool = False) -> dict[str, Record]:
+        """The containers of those names that there are; `anyhow` as in record.load."""
         found: dict[str, Record] = {}
-        self.each(names, lambda name: found.setdefault(name, records.find(paths, name)), silent=True)
+        self.each(names, lambda name: found.setdefault(name, records.find(paths, name, anyhow=anyhow)), silent=True)
         return found
 
 

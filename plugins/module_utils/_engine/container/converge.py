@@ -50,24 +50,24 @@ def container(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
     if not check:
         recover(paths)
     plan = plan_container(paths, params) if check else _apply(paths, params, name)
-    record = records.find_by_name(paths, name)
+    record = records.find_by_name(paths, name, anyhow=_goes(params))
     return Answer(
         changed=plan.changed,
         before=plan.before,
         after=plan.after,
-        result={"container": describe(paths, record) if record else None},
+        result={"container": describe(paths, record) if record and not record.is_wreck else None},
     )
 
 
 def _apply(paths: Paths, params: Mapping[str, Any], name: str) -> Plan:
     """The plan that was carried out. When another command changed the container meanwhile, what is left is planned anew."""
     for left in reversed(range(_ATTEMPTS)):
-        before, plan = observe(paths, name), plan_container(paths, params)
+        before, plan = observe(paths, name, anyhow=_goes(params)), plan_container(paths, params)
         try:
             plan.apply()
             return plan
         except (Conflict, NotFound):
-            if not left or observe(paths, name) == before:
+            if not left or observe(paths, name, anyhow=_goes(params)) == before:
                 raise
     return plan
 
@@ -77,7 +77,7 @@ def plan_container(paths: Paths, params: Mapping[str, Any]) -> Plan:
     state = params.get("state") or "started"
     if state not in STATES:
         raise InvalidSpec(f"state {state!a} is not known: use one of {', '.join(STATES)}")
-    actual = observe(paths, check_name(params.get("name")))
+    actual = observe(paths, check_name(params.get("name")), anyhow=_goes(params))
     if state == "absent":
         return _absent(paths, actual)
     wanted = _wanted(params, actual.record)
@@ -85,9 +85,13 @@ def plan_container(paths: Paths, params: Mapping[str, Any]) -> Plan:
     return plan(paths, wanted, state, actual.replace(digest=digest), recreate=bool(params.get("recreate")))
 
 
-def observe(paths: Paths, name: str) -> Actual:
-    """The container of that name as records and kernel have it."""
-    record = records.find_by_name(paths, name)
+def _goes(params: Mapping[str, Any]) -> bool:
+    return params.get("state") == "absent"
+
+
+def observe(paths: Paths, name: str, *, anyhow: bool = False) -> Actual:
+    """The container of that name as records and kernel have it; `anyhow` as in record.load."""
+    record = records.find_by_name(paths, name, anyhow=anyhow)
     return Actual(record=record, status=record.state(paths).shown) if record else Actual()
 
 
@@ -162,6 +166,8 @@ def _wanted(params: Mapping[str, Any], record: Record | None) -> Spec:
 def _shown(actual: Actual) -> dict[str, Any]:
     if actual.record is None:
         return {"state": "absent"}
+    if actual.record.is_wreck:
+        return {"name": actual.record.name, "state": actual.status}
     return {**actual.record.spec.as_dict(), "image_digest": actual.record.image_digest, "state": actual.status}
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..answer import Answer
-from ..errors import NotFound
+from ..errors import Damaged, NotFound
 from ..network import attach
 from ..network.ports import show_port
 from ..paths import Paths
@@ -70,19 +70,20 @@ def container_info(paths: Paths, params: dict[str, Any], *, check: bool) -> Answ
 
     With `stats` each has a key more, what it has used so far: None for one that does not run.
     """
-    found = []
-    for record in _chosen(paths, params.get("name")):
+    found: list[dict[str, Any]] = []
+    damaged: list[Damaged] = []
+    for record in _chosen(paths, params.get("name"), damaged):
         found.append(describe(paths, record))
         if params.get("stats"):
             from .stats import stats_of
 
             found[-1]["stats"] = stats_of(paths, record)
-    return Answer(result={"containers": found})
+    return Answer(result={"containers": found}, warnings=tuple(map(str, damaged)))
 
 
-def _chosen(paths: Paths, wanted: Any) -> Iterator[Record]:
+def _chosen(paths: Paths, wanted: Any, damaged: list[Damaged]) -> Iterator[Record]:
     if not wanted:
-        yield from records.every(paths)
+        yield from records.every(paths, damaged=damaged)
         return
     for reference in [wanted] if isinstance(wanted, str) else wanted:
         try:

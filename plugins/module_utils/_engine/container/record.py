@@ -8,7 +8,7 @@ import time
 
 from .. import names
 from ..cgroup import scopes
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, Damaged, NotFound
 from ..locks import DirectoryLock, Lock
 from ..paths import Paths
 from ..records import read_record, sync_directory, write_first, write_record
@@ -41,6 +41,11 @@ class Record(Value):
     def name(self) -> str:
         return self.spec.name
 
+    @property
+    def is_wreck(self) -> bool:
+        """Whether it stands in for a record that is damaged."""
+        return not self.image
+
     def group(self, paths: Paths) -> str:
         """The group that its own is made in, below each hierarchy: under systemd a scope of its own, unless it is to be elsewhere."""
         above = self.spec.cgroup_parent
@@ -61,9 +66,9 @@ class Record(Value):
         return now
 
 
-def find(paths: Paths, reference: str) -> Record:
-    """The container of that name, id, or unique beginning of an id. NotFound, or Conflict when several begin so."""
-    record = find_by_name(paths, reference)
+def find(paths: Paths, reference: str, *, anyhow: bool = False) -> Record:
+    """The container of that name, id, or unique beginning of an id. NotFound, or Conflict when several begin so; Damaged as `load`."""
+    record = find_by_name(paths, reference, anyhow=anyhow)
     if record:
         return record
     if names.is_id(reference):
@@ -71,22 +76,29 @@ def find(paths: Paths, reference: str) -> Record:
         if len(found) > 1:
             raise Conflict(f"{len(found)} containers have ids that begin with {reference}: write more of it")
         if found:
-            return load(paths, found[0])
+            return load(paths, found[0], anyhow=anyhow)
     raise NotFound(f"no container {reference!a}: berth ps -a lists those there are")
 
 
-def find_by_name(paths: Paths, name: str) -> Record | None:
-    """The container of that name, or None. A name whose container is gone is free."""
+def find_by_name(paths: Paths, name: str, *, anyhow: bool = False) -> Record | None:
+    """The container of that name, or None. A name whose container is gone is free. Damaged as `load`."""
     try:
         ident = os.readlink(f"{paths.names}/{names.check_name(name)}")
-        return load(paths, ident)
+        return load(paths, ident, anyhow=anyhow)
     except (FileNotFoundError, NotFound):
         return None
 
 
-def load(paths: Paths, ident: str) -> Record:
-    """The record of the container with that whole id."""
-    fields = read_record(f"{paths.container(ident)}/record.json")
+def load(paths: Paths, ident: str, *, anyhow: bool = False) -> Record:
+    """The record of the container with that whole id. NotFound; Damaged, but for who wants one `anyhow`: to take it away."""
+    try:
+        fields = read_record(f"{paths.container(ident)}/record.json")
+    except Damaged as error:
+        from . import wreck
+
+        if anyhow:
+            return wreck.stand_in(paths, ident)
+        raise Damaged(f"container {wreck.name_of(paths, ident)}: {error}") from error
     return Record(
         id=ident,
         spec=from_record(fields["spec"]),
@@ -107,14 +119,18 @@ def lock_name(paths: Paths, name: str) -> Lock:
     return Lock(paths.locks, f"container-names-{sum(name.encode()) % 64}")
 
 
-def every(paths: Paths) -> Iterator[Record]:
-    """All containers, oldest first."""
+def every(paths: Paths, *, anyhow: bool = False, damaged: list[Damaged] | None = None) -> Iterator[Record]:
+    """All containers, oldest first. Damaged as `load`; with a list in `damaged` the error goes there, and the others are given."""
     found = []
     for ident in os.listdir(paths.containers):
         try:
-            found.append(load(paths, ident))
+            found.append(load(paths, ident, anyhow=anyhow))
         except NotFound:
             continue
+        except Damaged as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
     return iter(sorted(found, key=lambda record: (record.created, record.name)))
 
 

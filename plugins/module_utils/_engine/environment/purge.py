@@ -42,7 +42,7 @@ def purge(paths: Paths, params: dict[str, Any], *, check: bool) -> Answer:
 
     Conflict when a container runs, unless `force`. The result's `run` is the directory of run-time files, for the caller to remove.
     """
-    found = tuple(records.every(paths))
+    found = tuple(records.every(paths, anyhow=True))
     running = [record.name for record in found if record.state(paths).status == "running"]
     if running and not params.get("force"):
         raise Conflict(f"containers {', '.join(running)} run below {paths.root}: stop them first, or use force")

@@ -37,6 +37,16 @@ def forget(paths: Paths, ident: str) -> None:
             return
 
 
+def start_of(paths: Paths, ident: str) -> int | None:
+    """The first host id of the range that `ident` holds, None when it holds none."""
+    for offset in range(COUNT):
+        number = (int(ident[:8], 16) + offset) % COUNT
+        holder = _holder(_lease(paths, number))
+        if holder in ("", ident):
+            return FIRST + number * SIZE if holder else None
+    return None
+
+
 def release(paths: Paths, ident: str, start: int) -> None:
     """Give the range back, if `ident` is its holder; those that it shares it with go on to hold it. Idempotent."""
     lease = _lease(paths, (start - FIRST) // SIZE)

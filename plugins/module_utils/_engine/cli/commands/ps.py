@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from ...errors import Damaged
     from ...paths import Paths
     from ..options import Given
 
@@ -39,7 +40,8 @@ def run(paths: Paths, given: Given) -> int:
     form, whole = given.text("format") or "table", given.flag("no-trunc")
     if form not in ("table", "json"):
         raise UsageError(f"ps: --format is table or json, not {form!a}")
-    found = [item for item in _list(paths, given) if _wanted(item, given.many("filter"))]
+    damaged: list[Damaged] = []
+    found = [item for item in _list(paths, given, damaged) if _wanted(item, given.many("filter"))]
     if given.flag("quiet"):
         say.text("".join(f"{item.record.id if whole else item.record.id[:12]}\n" for item in found))
     elif form == "json":
@@ -47,13 +49,15 @@ def run(paths: Paths, given: Given) -> int:
     else:
         now = time.time()
         say.table(_HEAD, (_row(item, now, whole=whole) for item in found))
-    return 0
+    for error in damaged:
+        say.error(str(error))
+    return damaged[0].exit_code if damaged else 0
 
 
-def _list(paths: Paths, given: Given) -> Iterator[Listed]:
+def _list(paths: Paths, given: Given, damaged: list[Damaged]) -> Iterator[Listed]:
     commands = Commands(paths)
     everything = given.flag("all") or any(text.startswith("status=") for text in given.many("filter"))
-    for record in reversed(list(records.every(paths))):
+    for record in reversed(list(records.every(paths, damaged=damaged))):
         state = record.state(paths)
         if everything or state.status == "running":
             yield Listed(record=record, state=state, command=commands.of(record), ports=ports_of(paths, record, state))

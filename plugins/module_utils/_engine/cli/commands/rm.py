@@ -24,7 +24,7 @@ COMMAND = Command(
 def run(paths: Paths, given: Given) -> int:
     force = given.flag("force")
     several = Several()
-    found = several.find(paths, given.operands)
+    found = several.find(paths, given.operands, anyhow=True)
     if force and len(found) > 1:
         from ...container.stop import stop
 

@@ -54,7 +54,10 @@ def run(paths: Paths, given: Given) -> int:
 
 
 def _look(paths: Paths, chosen: tuple[Record, ...] | None) -> Numbers:
-    found = ((record, stats_of(paths, record)) for record in (records.every(paths) if chosen is None else chosen))
+    # Those whose record is damaged are left out; berth ps tells of them.
+    found = (
+        (record, stats_of(paths, record)) for record in (records.every(paths, damaged=[]) if chosen is None else chosen)
+    )
     return {record.id: (record, numbers) for record, numbers in found if numbers}
 
 
