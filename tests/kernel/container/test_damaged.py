@@ -12,7 +12,7 @@ from ansible_collections.berth.containers.plugins.module_utils._engine.cgroup im
 from ansible_collections.berth.containers.plugins.module_utils._engine.container import record as records
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.remove import remove
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import Conflict, Damaged
-from ansible_collections.berth.containers.tests.kernel.house import DEAF, House, in_child
+from ansible_collections.berth.containers.tests.kernel.house import DEAF, House, a_house, in_child
 
 
 def hurt(house: House, ident: str, how: str) -> None:
@@ -79,3 +79,12 @@ def test_nothing_of_it_is_left(house: House, state: str) -> None:
         for point in hierarchy.mounted().mount_points():
             if os.path.isdir(f"{point}/{parent}"):
                 os.rmdir(f"{point}/{parent}")
+
+
+def test_a_whole_root_goes_with_it(tmp_path: pathlib.Path) -> None:
+    with a_house(str(tmp_path / "root")) as house:
+        made = house.up()
+        hurt(house, made["id"], "empty")
+        assert house.ask("purge", force=True).before["containers"] == [made["name"]]
+        assert not os.path.exists(f"/proc/{made['state']['pid']}")
+        assert house.left() == []
