@@ -111,8 +111,9 @@ options:
     type: str
   mirrors:
     description:
-      - Hosts or URLs that are asked before the registry itself, in this order. One that can't help is passed over with a warning.
-      - They get the credentials that O(authfile) has for them, and no others.
+      - Hosts or URLs that are asked before the registry itself, in this order. One that can't help, also in the middle of a
+        layer or with another content than its digest says, is passed over with a warning. What others gave stays.
+      - They get the credentials that O(authfile) has for them, and no others, O(client_cert) neither.
     type: list
     elements: str
   max_unpacked_size:

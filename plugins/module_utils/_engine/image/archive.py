@@ -17,7 +17,7 @@ from ..storage.limits import Limits
 from ..storage.stream import open_archive, unpacked_blocks
 from ..values import Value
 from . import facts, saved
-from .arrive import arrive
+from .arrive import OnlyWay, arrive
 from .naming import source_of
 from .reference import parse
 
@@ -56,7 +56,7 @@ class Found(Value):
     provider: Provider
 
 
-class Layout:
+class Layout(OnlyWay):
     """The provider for an OCI image layout."""
 
     def __init__(self, files: Members) -> None:

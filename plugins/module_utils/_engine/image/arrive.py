@@ -40,8 +40,33 @@ if TYPE_CHECKING:
         def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
             """A layer as it is stored there, in order; asked in a forked process, for several layers at once."""
 
+        def distrust(self, error: EngineError) -> bool:
+            """The last blob was refused for that; whether it may come otherwise, asked again in the same process."""
+
+        def news(self) -> dict[str, str]:
+            """What this process learnt on the way: whom it passed over, and why."""
+
+        def learn(self, news: dict[str, str]) -> None:
+            """What another process learnt."""
+
 
 _DEPTH = 4
+
+
+class OnlyWay:
+    """What a provider has that has one place to ask."""
+
+    def distrust(self, error: EngineError) -> bool:
+        """There is no other."""
+        del error
+        return False
+
+    def news(self) -> dict[str, str]:
+        """Nobody was passed over."""
+        return {}
+
+    def learn(self, news: dict[str, str]) -> None:
+        """There is nothing to be told."""
 
 
 class Arrival(Value):
@@ -215,12 +240,9 @@ def _unpack(
         layer, home = parts[number], f"{place.path}/{number}"
         arriving = ingest.Arriving(digest=layer.digest, size=layer.size, diff_id=arrival.config.diff_ids[number])
 
-        def work(told: workers.Told) -> ingest.Unpacked:
+        def work(told: workers.Told) -> tuple[ingest.Unpacked, dict[str, str]]:
             own = _unpack_own(paths, arriving, f"{home}-own", limits, told) if _has_blob(paths, layer, marked) else None
-            if own:
-                return own
-            os.mkdir(home, 0o700)
-            return ingest.ingest(arriving, provider.blob(layer), home, limits, told)
+            return own or _ingest(provider, layer, arriving, home, limits, told), provider.news()
 
         return workers.Task(name=f"unpack layer {layer.digest}", work=work)
 
@@ -230,7 +252,27 @@ def _unpack(
         progress(Event(what=what, digest=layer.digest, done=layer.size if is_done else done, total=layer.size,
                        state=DONE if is_done else RUNNING))  # fmt: skip
 
-    return dict(zip(wanted, workers.run([task(number) for number in wanted], told)))
+    unpacked = {}
+    for number, (one, news) in zip(wanted, workers.run([task(number) for number in wanted], told)):
+        unpacked[number] = one
+        provider.learn(news)
+    return unpacked
+
+
+def _ingest(
+    provider: Provider, layer: Descriptor, arriving: ingest.Arriving, home: str, limits: Limits, told: workers.Told
+) -> ingest.Unpacked:  # fmt: skip
+    """What turns out wrong comes again from elsewhere, as long as there is an elsewhere. The rest of it goes with the staging."""
+    tried = 0
+    while True:
+        tried += 1
+        place = f"{home}-{tried}"
+        os.mkdir(place, 0o700)
+        try:
+            return ingest.ingest(arriving, provider.blob(layer), place, limits, told)
+        except Refused as error:
+            if not provider.distrust(error):
+                raise
 
 
 def _unpack_own(

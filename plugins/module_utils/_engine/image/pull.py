@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from .. import mediatypes
 from ..answer import Answer
-from ..errors import Damaged, EngineError, InvalidSpec
+from ..digests import sha256
+from ..errors import Damaged, EngineError, InvalidSpec, Refused
 from ..progress import silent
 from ..storage import layout, oci, platforms
 from ..values import Value
@@ -103,20 +104,21 @@ class _Provider:
 
     def __init__(self, registries: Registries) -> None:
         self._registries = registries
+        self._givers: list[Client] = []
 
     def document(self, descriptor: oci.Descriptor) -> bytes:
         """A manifest or a config."""
         repository = self._registries.repository
         if descriptor.media_type in (*mediatypes.MANIFESTS, *mediatypes.INDEXES):
             return _first(self._registries, lambda client: client.manifest(repository, descriptor.digest)).data
-        return _first(
-            self._registries, lambda client: b"".join(client.blob(repository, descriptor.digest, descriptor.size))
-        )
+        return _first(self._registries, lambda client: _whole(client, repository, descriptor))
 
     def blob(self, descriptor: oci.Descriptor) -> Iterator[bytes]:
         """A layer as it is stored there; what one registry began, the next goes on with."""
         done, registries = 0, self._registries
+        self._givers = []
         for client in list(registries.clients):
+            self._givers.append(client)
             try:
                 for piece in client.blob(registries.repository, descriptor.digest, descriptor.size, start=done):
                     yield piece
@@ -125,7 +127,35 @@ class _Provider:
             except EngineError as error:
                 if client is registries.client:
                     raise
-                registries.pass_over(client, error)
+                registries.pass_over(client, str(error))
+                if not done:
+                    self._givers.remove(client)
+
+    def distrust(self, error: EngineError) -> bool:
+        """Whether others are left. A mirror that gave the last blob alone is asked no more; of several, only the last is still asked."""
+        if len(self._givers) > 1:
+            return True
+        for client in self._givers:
+            if client is self._registries.client:
+                return False
+            self._registries.pass_over(client, str(error))
+        return bool(self._givers)
+
+    def news(self) -> dict[str, str]:
+        """The mirrors that were passed over, and why."""
+        return self._registries.passed
+
+    def learn(self, news: dict[str, str]) -> None:
+        """What another process saw of them."""
+        self._registries.learn(news)
+
+
+def _whole(client: Client, repository: str, descriptor: oci.Descriptor) -> bytes:
+    """A small blob. Refused when it is another: the next may have the right one."""
+    data = b"".join(client.blob(repository, descriptor.digest, descriptor.size))
+    if sha256(data) != descriptor.digest:
+        raise Refused(f"document {descriptor.digest} has another content than its digest says: {sha256(data)}")
+    return data
 
 
 def _first(registries: Registries, act: Callable[[Client], T]) -> T:
@@ -134,7 +164,7 @@ def _first(registries: Registries, act: Callable[[Client], T]) -> T:
         try:
             found = act(mirror)
         except EngineError as error:
-            registries.pass_over(mirror, error)
+            registries.pass_over(mirror, str(error))
             continue
         if found is not None:
             return found

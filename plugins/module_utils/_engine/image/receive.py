@@ -14,7 +14,7 @@ from ..progress import named, silent
 from ..storage import collect, marks, oci, stored
 from ..values import Value
 from .archive import Layout, open_members
-from .arrive import arrive
+from .arrive import OnlyWay, arrive
 from .converge import read_spec
 from .naming import name_lock
 from .reference import parse
@@ -105,7 +105,7 @@ def _missing(paths: Paths, offer: Offer) -> list[str]:
     return sorted({item.digest for item in layers if item.digest in marked or not stored.has(paths, item.digest)})
 
 
-class _Provider:
+class _Provider(OnlyWay):
     """The documents at hand, and the blobs out of an archive that has what was missing."""
 
     def __init__(self, offer: Offer, files: Layout | None) -> None:

@@ -10,7 +10,7 @@ from ..registry import authfile, endpoint
 from ..registry.auth import Credentials
 from ..registry.client import Client
 from ..registry.tls import Trust
-from ..registry.transport import Transport
+from ..registry.transport import Patience, Transport
 from ..values import Value
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..registry.endpoint import Endpoint
 
+_HASTE = Patience(tries=2, connect=5.0, read=15.0, longest=5.0)
 _PATHS = ("ca_cert", "client_cert", "client_key")
 
 
@@ -63,7 +64,11 @@ class Registries:
     def __init__(self, access: Access, repository: str, *, mirrors: bool = True) -> None:
         registry, self.repository = endpoint.split(repository)
         transport = Transport(access.trust, os.environ)
+        # Whoever waits for one that is ill could have had it elsewhere. This host's certificate is for the registry, too.
+        nobody = access.trust.replace(client_cert=None, client_key=None)
+        hasty = Transport(nobody, os.environ, patience=_HASTE) if mirrors and access.mirrors else transport
         self._warnings: list[str] = []
+        self.passed: dict[str, str] = {}
         places = [
             endpoint.endpoint(item, plain_http=access.plain_http, option="mirrors")
             for item in access.mirrors
@@ -71,7 +76,7 @@ class Registries:
         ]
         own = endpoint.endpoint(registry, plain_http=access.plain_http, option="name")
         self.clients = [
-            *(Client(place, self._stored(access, place), transport) for place in places),
+            *(Client(place, self._stored(access, place), hasty) for place in places),
             Client(own, access.credentials or self._stored(access, own), transport),
         ]
 
@@ -82,12 +87,20 @@ class Registries:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self._warnings, *(text for client in self.clients for text in client.warnings)]))
+        passed = (f"mirror {name} was passed over: {why}" for name, why in self.passed.items())
+        told = (text for client in self.clients for text in client.warnings)
+        return tuple(dict.fromkeys([*self._warnings, *passed, *told]))
 
-    def pass_over(self, client: Client, error: Exception) -> None:
+    def pass_over(self, client: Client, why: str) -> None:
         """Ask that mirror no more."""
-        self.clients.remove(client)
-        self._warnings.append(f"mirror {client.name} was passed over: {error}")
+        if client in self.clients:
+            self.clients.remove(client)
+        self.learn({client.name: why})
+
+    def learn(self, passed: dict[str, str]) -> None:
+        """What another process saw of the same mirrors. Each is told of once."""
+        for name, why in passed.items():
+            self.passed.setdefault(name, why)
 
     def _stored(self, access: Access, place: Endpoint) -> Credentials:
         found = authfile.look_up(access.authfile, place.name, self.repository)

@@ -11,6 +11,7 @@ from ..storage.blobs import digest_of
 from ..storage.limits import LAYERS
 from ..storage.stream import decompressed
 from ..values import Value
+from .arrive import OnlyWay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Item(Value):
     places: dict[str, str]
 
 
-class Saved:
+class Saved(OnlyWay):
     """The provider for one image of such an archive."""
 
     def __init__(self, files: Members, item: Item) -> None:
