@@ -165,6 +165,20 @@ def test_a_password_is_shown_in_plain_when_it_is_wanted_there(registry: Faulty) 
     assert [one.headers.get("authorization") for one in registry.asked] == [None, BASIC]
 
 
+def test_silence_has_an_end_and_is_not_waited_for_twice(registry: Faulty) -> None:
+    registry.fault = times(99, lambda _handler: time.sleep(0.5))
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match=r"did not answer within 0\.2 s \(tried 3 times\)"):
+        Asking(registry.name, read=0.2, tries=3).client.has_blob("a/b", BLOB)
+    assert time.monotonic() - start < 1.5 and len(registry.asked) <= 3 and not pools.is_open()
+
+
+def test_who_says_nothing_in_plain_is_asked_with_tls(registry: Faulty) -> None:
+    registry.fault = times(1, lambda _handler: time.sleep(0.5))
+    asking = Asking(registry.name, plain=False, glance=0.2)
+    assert asking.client.head("a/b", "1") is not None and not asking.slept
+
+
 def test_what_changes_something_is_not_asked_twice(registry: Faulty) -> None:
     registry.fault = times(1, lambda handler: handler.hang_up())
     with pytest.raises(Broken, match="broke: it ended before the answer did"):

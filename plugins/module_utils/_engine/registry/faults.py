@@ -52,9 +52,14 @@ def sentence(error: Exception, origin: Origin, patience: Patience, errors: Any) 
 
 def broken(error: Exception, origin: Origin, patience: Patience) -> Broken:
     """What to raise when a connection that was there brings nothing more."""
-    if isinstance(error, (TimeoutError, sockets.timeout)):
+    if is_late(error):
         return Broken(f"{origin.netloc} did not answer within {patience.read:g} s")
     return Broken(f"the connection to {origin.netloc} broke: {reason(error)}")
+
+
+def is_late(error: Exception) -> bool:
+    """Whether the time to wait for something was over. Before Python 3.10 that is no TimeoutError."""
+    return isinstance(error, (TimeoutError, sockets.timeout))
 
 
 def is_distrust(error: Exception) -> bool:

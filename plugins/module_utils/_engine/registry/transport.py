@@ -8,7 +8,7 @@ import time
 
 from ..errors import EngineError, Refused, Unreachable
 from ..values import Value
-from .faults import Broken, NoConnection, broken, is_distrust, reason, sentence
+from .faults import Broken, NoConnection, broken, is_distrust, is_late, reason, sentence
 from .glance import Glances
 from .headers import resolve, retry_after
 from .pools import is_open, open_door, open_pool
@@ -197,7 +197,10 @@ class Transport:
         """
         if request.method != "HEAD" or self._trust.ca_cert or self._trust.client_cert:
             return None
-        return self._glance(request.replace(authorization=""), self.patience.glance)
+        try:
+            return self._glance(request.replace(authorization=""), self.patience.glance)
+        except Broken:
+            return None
 
     def pause(self, tried: int) -> None:
         """Wait before another try, longer each time."""
@@ -245,8 +248,8 @@ class Transport:
         except NotAsked:
             return None
         except (OSError, Unusual) as error:
-            # To ask once more for what changes nothing does no harm, and tells more.
-            if request.method in ("GET", "HEAD"):
+            # To ask once more for what changes nothing does no harm, and tells more; but not to wait once more.
+            if request.method in ("GET", "HEAD") and not is_late(error):
                 return None
             raise broken(error, request.origin, self.patience) from None
         return _Seen(answer, request)
