@@ -44,6 +44,15 @@ def test_a_whole_life(oci: Runtime) -> None:
     assert "does not exist" in oci.refused("delete", "one")
 
 
+def test_many_are_deleted_by_a_part_of_their_names(oci: Runtime) -> None:
+    for ident in ("web-1", "web-2", "db"):
+        oci.create(ident, oci.bundle("sleep", "60"))
+    assert "is no regular expression" in oci.refused("delete", "--force", "--regex", "web-[")
+    oci.ok("delete", "--force", "--regex", "nothing")
+    oci.ok("delete", "--force", "--regex", "^web-.$", "^b")
+    assert oci.ok("list", "-q") == "db\n"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from ...errors import InvalidSpec
 from ..options import Command, Option
 from .log import warner
 from .shared import root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..options import Given
 
 
@@ -32,9 +35,22 @@ def _kill(given: Given, asked: Given) -> int:
 def _delete(given: Given, asked: Given) -> int:
     from ...oci.ending import delete
 
-    for ident in asked.operands:
+    for ident in _matching(root(given), asked.operands) if asked.flag("regex") else asked.operands:
         delete(root(given), ident, warner(given), force=asked.flag("force"))
     return 0
+
+
+def _matching(home: str, patterns: Sequence[str]) -> list[str]:
+    """The containers of which a part of the name is one of the patterns. InvalidSpec for what is none."""
+    import re
+
+    from ...oci.store import idents
+
+    try:
+        found = [re.compile(pattern) for pattern in patterns]
+    except re.error as error:
+        raise InvalidSpec(f"--regex: {error.pattern!a} is no regular expression: {error}") from None
+    return [ident for ident in idents(home) if any(pattern.search(ident) for pattern in found)]
 
 
 def _pause(given: Given, asked: Given) -> int:
@@ -72,7 +88,10 @@ VERBS = {
             "oci delete",
             "ID...",
             "Take a container that is stopped away.",
-            (Option("-f --force", "kill it first; it need not be there"),),
+            (
+                Option("-f --force", "kill it first; it need not be there"),
+                Option("--regex", "each ID is a regular expression, for every container of which it is a part"),
+            ),
             least=1,
         ),
         _delete,
