@@ -18,10 +18,15 @@ class Call(NamedTuple):
     narrow: bool = False
 
 
-def program(calls: list[Call]) -> bytes:
+# Where the data of a program begins.
+DATA = _BASE + _HEAD
+
+
+def program(calls: list[Call], data: bytes = b"") -> bytes:
     """A static ELF executable (elf(5)) that writes each call's answer as eight bytes to standard output."""
+    start = DATA + len(data)
     size = sum(len(_code(call, 0)) for call in calls) + 64
-    buffer = (_BASE + _HEAD + size + 15) & ~15
+    buffer = (start + size + 15) & ~15
     code = b"\x49\xbf" + struct.pack("<Q", buffer)  # mov r15, buffer
     code += b"".join(_code(call, index) for index, call in enumerate(calls))
     # write(1, buffer, size); exit_group(0)
@@ -31,12 +36,10 @@ def program(calls: list[Call]) -> bytes:
     code += b"\x31\xff\xb8\xe7\x00\x00\x00\x0f\x05"
     memory = buffer + 8 * len(calls) - _BASE
     head = (
-        b"\x7fELF\x02\x01\x01"
-        + bytes(9)
-        + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, _BASE + _HEAD, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+        b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, start, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     )
-    head += struct.pack("<IIQQQQQQ", 1, 7, 0, _BASE, _BASE, _HEAD + len(code), memory, 0x1000)
-    return head + code
+    head += struct.pack("<IIQQQQQQ", 1, 7, 0, _BASE, _BASE, start - _BASE + len(code), memory, 0x1000)
+    return head + data + code
 
 
 def answers(text: str) -> list[int]:
