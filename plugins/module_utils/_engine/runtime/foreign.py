@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # The order is that of joining: others' namespaces need the host's rights, so the user namespace comes last. The new process
-# enters a mount namespace itself.
+# enters a mount namespace itself, and one of cgroups: from within none can be born outside of it (cgroups(7), nsdelegate).
 _ORDER = (
     ("network", process.NEWNET),
     ("ipc", process.NEWIPC),
@@ -96,8 +96,11 @@ def main(door: int) -> int:
             file.seek(0)
             order = Order(**marshal.load(file))
         _close_others(order, {door, *fds})
-        pid = _give_birth(order, end, fds[1:])
+        # The child has something to say as well, but not before it is known.
+        turn = os.pipe2(os.O_CLOEXEC)
+        pid = _give_birth(order, end, fds[1:], turn)
         link.send(end, "born", {"pid": pid})
+        os.close(turn[1])
     except (EngineError, OSError) as error:
         link.send_error(end, error)
         return 1
@@ -120,7 +123,7 @@ def _close_others(order: Order, kept: set[int]) -> None:
     process.close_from(first)
 
 
-def _give_birth(order: Order, end: Socket, fds: tuple[int, ...]) -> int:
+def _give_birth(order: Order, end: Socket, fds: tuple[int, ...], turn: tuple[int, int]) -> int:
     wanted = order.process or {}
     limits.forget_scheduling()
     limits.forget_callers(wanted.get("rlimits") or ())
@@ -133,12 +136,15 @@ def _give_birth(order: Order, end: Socket, fds: tuple[int, ...]) -> int:
     if "time" in order.new:
         _enter_new_time(order.offsets)
     for kind, flag in _ORDER:
-        if kind in spaces:
+        if kind in spaces and kind != "cgroup":
             process.setns(spaces[kind], flag)
     # A cgroup namespace shows the groups that are joined before it is made.
     flags = sum(_NEW[kind] for kind in order.new if kind not in ("cgroup", "time"))
     pid = process.clone(flags, group, sibling=True)
     if pid == 0:
+        os.close(turn[1])
+        os.read(turn[0], 1)  # the end of it, also when this process's maker is gone
+        os.close(turn[0])
         if order.verb == "exec":
             foreign_exec.main(order, end, spaces)
         foreign_init.main(order, end, spaces, fds[-1] if order.listener else -1)
