@@ -33,6 +33,8 @@ def main(order: Order, runtime: Socket, spaces: dict[str, int]) -> NoReturn:
     door = Door(runtime, -1)
     try:
         process.set_dumpable(False)
+        if "cgroup" in spaces:
+            process.setns(spaces["cgroup"], process.NEWCGROUP)
         if "mount" in spaces:
             process.setns(spaces["mount"], process.NEWNS)
         if "user" in order.joined:
