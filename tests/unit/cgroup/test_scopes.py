@@ -23,6 +23,10 @@ def test_a_scope_lies_in_its_slice(owner: str, slice_name: str, path: str) -> No
     assert scopes.scope_of(owner, "abc", slice_name) == path
 
 
+def test_a_unit_above_all_slices() -> None:
+    assert scopes.place_of("-.slice", "a.scope") == "a.scope"
+
+
 @pytest.mark.parametrize("lacking", ["booted", "socket", "unified", ""])
 def test_systemd_is_asked_where_it_owns_the_one_hierarchy(
     lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

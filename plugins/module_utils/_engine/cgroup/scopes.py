@@ -10,6 +10,7 @@ import os
 
 _BOOTED = "/run/systemd/system"  # sd_booted(3)
 SOCKET = "/run/systemd/private"
+ROOT_SLICE = "-.slice"
 _POINT = "/sys/fs/cgroup"
 
 
@@ -23,11 +24,23 @@ def scope_of(owner: str, ident: str, slice_name: str = "") -> str:
 
     A dash in a slice's name is a level (systemd.slice(5)): berth-1a2b.slice lies in berth.slice.
     """
-    parts = (slice_name or f"{owner}.slice").removesuffix(".slice").split("-")
+    return place_of(slice_name or f"{owner}.slice", f"{owner}-{ident}.scope")
+
+
+def place_of(slice_name: str, unit: str) -> str:
+    """The directory, below the mount point, of `unit` in a slice; "-.slice" is the one above all."""
+    if slice_name == ROOT_SLICE:
+        return unit
+    parts = slice_name.removesuffix(".slice").split("-")
     slices = "/".join("-".join(parts[: count + 1]) + ".slice" for count in range(len(parts)))
-    return f"{slices}/{owner}-{ident}.scope"
+    return f"{slices}/{unit}"
+
+
+def directory(scope: str) -> str:
+    """Where `scope`, as `scope_of` and `place_of` have it, is seen."""
+    return f"{_POINT}/{scope}"
 
 
 def supervisors(scope: str) -> str:
     """The group in `scope`, as `scope_of` has it, that is the supervisor's; what else is in the scope is the container's."""
-    return f"{_POINT}/{scope}/supervisor"
+    return f"{directory(scope)}/supervisor"

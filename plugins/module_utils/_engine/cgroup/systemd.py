@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import EngineError
+from ..errors import Conflict, EngineError
 from ..kernel import dbus, process, signals
 from . import scopes
 
@@ -23,6 +23,8 @@ STOP_SIGNAL = signals.SIGURG
 # What a supervisor may take beyond the container's own stop_timeout.
 _MARGIN = 15.0
 _PATIENCE = 20.0
+# How long a unit of the same name may take to go.
+_LEAVING = 2.0
 
 
 class Holder:
@@ -52,15 +54,50 @@ def open_scope(scope: str, title: str, stop_timeout: float) -> Holder:
 
     EngineError, naming the scope, when the manager refuses or takes too long. A scope that is there already is used.
     """
-    home = scopes.supervisors(scope)
+    farewell = int((stop_timeout + _MARGIN) * 1_000_000)
     with Holder() as first:
-        _move(scope, title, first.pid, int((stop_timeout + _MARGIN) * 1_000_000))
-        os.makedirs(home, exist_ok=True)
-        group = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            return Holder(group)
-        finally:
-            os.close(group)
+        _move(scope, title, first.pid, (("KillSignal", ("i", STOP_SIGNAL)), ("TimeoutStopUSec", ("t", farewell))))
+        return _held(scope)
+
+
+def open_foreign(scope: str, title: str) -> Holder:
+    """The same for a container without a supervisor, whose processes the manager is to stop as it stops any.
+
+    Conflict when there is such a scope already and it stays.
+    """
+    with Holder() as first:
+        _move(scope, title, first.pid, (), shared=False)
+        return _held(scope)
+
+
+def _held(scope: str) -> Holder:
+    home = scopes.supervisors(scope)
+    os.makedirs(home, exist_ok=True)
+    group = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return Holder(group)
+    finally:
+        os.close(group)
+
+
+def close_scope(scope: str) -> None:
+    """Return when `scope` is gone, which it is soon after its last process; what else is in it is stopped. Idempotent."""
+    if _is_gone(scope, 1.0) or not scopes.managed():
+        return
+    unit = scope.rpartition("/")[2]
+    with _manager() as manager:
+        _ask(manager, "StopUnit", "ss", (unit, "replace"))
+    if not _is_gone(scope, _PATIENCE):
+        raise EngineError(f"systemd does not stop {unit}: systemctl status {unit} may tell why")
+
+
+def _is_gone(scope: str, patience: float) -> bool:
+    end = time.monotonic() + patience
+    while os.path.isdir(scopes.directory(scope)):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def close_slice(owner: str) -> None:
@@ -70,29 +107,38 @@ def close_slice(owner: str) -> None:
             _ask(manager, "StopUnit", "ss", (f"{owner}.slice", "replace"))
 
 
-def _move(scope: str, title: str, pid: int, farewell: int) -> None:
-    """Let process `pid` be in the scope, which is made when it is not there; returns when it is in."""
-    slice_name, unit = scope.split("/")[-2:]
-    end = time.monotonic() + _PATIENCE
+def _move(scope: str, title: str, pid: int, more: tuple[tuple[str, object], ...], *, shared: bool = True) -> None:
+    """Let process `pid` be in the scope, which is made when it is not there; returns when it is in.
+
+    Conflict for one that is there and not to be `shared`, and is not about to go.
+    """
+    slices, _unused, unit = scope.rpartition("/")
+    begun = time.monotonic()
     properties = [
         ("Description", ("s", title)),
-        ("Slice", ("s", slice_name)),
+        ("Slice", ("s", slices.rpartition("/")[2] or scopes.ROOT_SLICE)),
         ("CollectMode", ("s", "inactive-or-failed")),
         ("PIDs", ("au", [pid])),
         ("Delegate", ("b", True)),
-        ("KillSignal", ("i", STOP_SIGNAL)),
-        ("TimeoutStopUSec", ("t", farewell)),
+        *more,
     ]
     with _manager() as manager:
         while not _is_in(pid, unit):
-            if time.monotonic() > end:
+            if time.monotonic() > begun + _PATIENCE:
                 raise EngineError(f"systemd does not make {unit}: systemctl status {unit} may tell why")
             refusal = _ask(manager, "StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
             if refusal and _EXISTS not in refusal:
                 raise EngineError(f"systemd refuses to make {unit}: {refusal}")
-            if refusal and _ask(manager, "AttachProcessesToUnit", "ssau", (unit, "/supervisor", [pid])):
+            if refusal and not shared and time.monotonic() > begun + _LEAVING:
+                raise Conflict(f"systemd has a unit {unit} already: remove what is in it, or choose another name")
+            if refusal and not (shared and _join(manager, unit, pid)):
                 time.sleep(0.01)  # it is on its way out
-            _await(pid, unit, end)
+            else:
+                _await(pid, unit, begun + _PATIENCE, soon=shared)
+
+
+def _join(manager: Socket, unit: str, pid: int) -> bool:
+    return not _ask(manager, "AttachProcessesToUnit", "ssau", (unit, "/supervisor", [pid]))
 
 
 def _manager() -> Socket:
@@ -108,10 +154,11 @@ def _ask(manager: Socket, method: str, signature: str, values: tuple[Any, ...]) 
     return ""
 
 
-def _await(pid: int, unit: str, end: float) -> None:
-    """The manager answers before the job is done; a second is long enough to ask again."""
-    soon = min(time.monotonic() + 1, end)
-    while not _is_in(pid, unit) and time.monotonic() < soon:
+def _await(pid: int, unit: str, end: float, *, soon: bool) -> None:
+    """The manager answers before the job is done; where a unit may be going, a second is long enough to ask again."""
+    if soon:
+        end = min(time.monotonic() + 1, end)
+    while not _is_in(pid, unit) and time.monotonic() < end:
         time.sleep(0.001)
 
 

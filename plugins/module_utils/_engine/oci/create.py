@@ -64,18 +64,21 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
     config = configs.parse(data, os.path.realpath(wish.bundle))
     console.check(config.process, wish.console_socket, detached=door)
     places = spaces.open_spaces(config.linux)
-    place = groups.place_of(config.linux.get("cgroupsPath") or "", wish.ident, systemd=wish.systemd)
+    path = config.linux.get("cgroupsPath") or ""
+    scope = groups.scope_of(path, wish.ident) if wish.systemd else ""
     _check(config, places, warn)
     program = filters.compiled(config.linux.get("seccomp"))
     with Undo() as undo:
         home = Home(wish.root, wish.ident)
-        known = _reserve(home, config, place, data)
+        known = _reserve(home, config, groups.place_of(path, wish.ident, scope), data, apart=bool(scope))
         undo.later(home.forget)
-        undo.later(lambda: groups.remove(known.made))
-        cgroups, unified = groups.create(place, config.linux.get("resources") or {})
-        known = known.replace(cgroups=cgroups, unified=unified)
         kinds, new_user = places.kinds, "user" in places.new
-        pid = _bear(midwife, _order(wish, config, places, known, program, door=door), places, home)
+        with groups.held(scope, wish.ident):
+            known = _own(home, known, scope)
+            undo.later(lambda: groups.remove(known.made, known.scope))
+            cgroups, unified = groups.create(known.place, config.linux.get("resources") or {})
+            known = known.replace(cgroups=cgroups, unified=unified)
+            pid = _bear(midwife, _order(wish, config, places, known, program, door=door), places, home)
         undo.later(lambda: kill(pid, known))
         known = known.replace(pid=pid, started=proc.start_time(pid))
         attached: list[str] = []
@@ -140,16 +143,25 @@ def _detach(points: list[str]) -> None:
         mounts.unmount(point, mounts.MNT_DETACH | mounts.UMOUNT_NOFOLLOW)
 
 
-def _reserve(home: Home, config: Config, place: str, data: bytes) -> Known:
+def _reserve(home: Home, config: Config, place: str, data: bytes, *, apart: bool) -> Known:
+    """Take the name. The directories to remove are told of before they are made, but for those `apart`, in a scope."""
     known = Known(
         bundle=config.bundle,
         rootfs=config.rootfs,
         created=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 1_000_000_000:09d}Z",
         annotations=config.oci.get("annotations") or {},
-        made=groups.missing_of(place),
+        made=() if apart else groups.missing_of(place),
         place=place,
     )
     home.reserve(known, data)
+    return known
+
+
+def _own(home: Home, known: Known, scope: str) -> Known:
+    """A scope is ours from when it is made: until then there may be one of others by that name."""
+    if scope:
+        known = known.replace(scope=scope, made=groups.made_in(scope))
+        home.write(known)
     return known
 
 

@@ -106,7 +106,7 @@ def delete(root: str, ident: str, warn: Callable[[str], object], *, force: bool)
 def destroy(home: Home, known: Known, warn: Callable[[str], object]) -> None:
     """The steps 12 and 13 of the lifecycle (runtime.md)."""
     end(known)
-    groups.remove(known.made)
+    groups.remove(known.made, known.scope)
     for point in known.mounts:
         mounts.unmount(point, mounts.MNT_DETACH | mounts.UMOUNT_NOFOLLOW)
     hooks = configs.reread(home.config(), known.bundle, known.rootfs).hooks("poststop")

@@ -5,27 +5,81 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup import devices, group, hierarchy, places, resources
+from ..cgroup import devices, group, hierarchy, places, resources, scopes
 from ..errors import InvalidSpec, Unsupported
+from ..undo import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..undo import Undo
 
-def place_of(path: str, ident: str, *, systemd: bool) -> str:
-    """The group's path below each hierarchy's mount point, from linux.cgroupsPath.
+_UNIT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\")  # systemd.unit(5)
+# The container's own group: what is on the scope's is the manager's to write, and it writes it anew when it is reloaded.
+_OWN = "container"
+
+
+def place_of(path: str, ident: str, scope: str = "") -> str:
+    """The group's path below each hierarchy's mount point: in `scope` if there is one, else from linux.cgroupsPath.
 
     A relative path begins where an absolute one does. Without one it is /ID.
     """
-    if systemd:
-        raise Unsupported("--systemd-cgroup: this runtime makes its groups itself: leave it out, or use cgroupfs")
+    if scope:
+        return f"{scope}/{_OWN}"
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or "\n" in path:
         raise InvalidSpec(f"linux.cgroupsPath: {path!a} leads out of the hierarchy")
     if len(parts) == 1 and parts[0].count(":") == 2:
         raise InvalidSpec(f"linux.cgroupsPath: {path} is systemd's form, which needs --systemd-cgroup")
     return "/".join(parts) or ident
+
+
+def scope_of(path: str, ident: str) -> str:
+    """The scope, below the mount point, that linux.cgroupsPath names in systemd's form, SLICE:PREFIX:NAME.
+
+    Without a path it is system.slice/berth-oci-ID.scope. Unsupported where systemd has not the hierarchy to itself.
+    """
+    if not scopes.managed():
+        raise Unsupported(
+            "--systemd-cgroup: there is no systemd here that manages cgroups of version 2: leave it out, or use cgroupfs"
+        )
+    words = (path or f":berth-oci:{ident}").split(":")
+    if len(words) != 3 or not all(_UNIT.issuperset(word) for word in words):
+        raise InvalidSpec(f"linux.cgroupsPath: {path!a} is not SLICE:PREFIX:NAME, which --systemd-cgroup wants")
+    above, prefix, name = words
+    if name.endswith(".slice"):
+        raise Unsupported(f"linux.cgroupsPath: {path}: a container is no slice: choose a name without .slice")
+    above = scopes.ROOT_SLICE if above == "-" else above or "system.slice"
+    if not above.endswith(".slice") or (above != scopes.ROOT_SLICE and "" in above[: -len(".slice")].split("-")):
+        raise InvalidSpec(f"linux.cgroupsPath: {above!a} is no slice: write one such as machine.slice")
+    return scopes.place_of(above, f"{prefix}-{name}.scope")
+
+
+def held(scope: str, ident: str) -> Scope:
+    """A context: for its time `scope` is there, whether it has processes or not. Nothing without a scope."""
+
+    def make(undo: Undo) -> None:
+        if not scope:
+            return
+        from ..cgroup import systemd
+
+        undo.later(lambda: _tidy(scopes.supervisors(scope)))
+        undo.enter(systemd.open_foreign(scope, f"container {ident}"))
+
+    return Scope(make)
+
+
+def _tidy(directory: str) -> None:
+    try:
+        os.rmdir(directory)
+    except OSError:
+        return  # it went with the scope
+
+
+def made_in(scope: str) -> tuple[str, ...]:
+    """The directories in a scope that are ours to remove: the scope and the slices above it are the manager's."""
+    return (f"{scopes.directory(scope)}/{_OWN}",)
 
 
 def missing_of(place: str) -> tuple[str, ...]:
@@ -65,7 +119,7 @@ def _halves(place: str) -> tuple[str, str]:
     return parent, name
 
 
-def remove(made: tuple[str, ...]) -> None:
+def remove(made: tuple[str, ...], scope: str = "") -> None:
     """Remove what was made, and groups that the container made in it. A directory above that others use by now stays."""
     deepest = [path for path in made if not any(other.startswith(f"{path}/") for other in made)]
     group.remove(tuple(deepest))
@@ -74,6 +128,10 @@ def remove(made: tuple[str, ...]) -> None:
             os.rmdir(path)
         except OSError:
             continue  # gone with the others, or somebody else's
+    if scope:
+        from ..cgroup import systemd
+
+        systemd.close_scope(scope)
 
 
 def processes(place: str) -> tuple[int, ...]:

@@ -27,7 +27,8 @@ _RECORD, _CONFIG, _DOOR = "state.json", "config.json", "start.sock"
 class Known(Value):
     """`pid` is 0 until the container's process is there, `created` is text in RFC 3339, `cgroups` are its directories.
 
-    `made` are those of them, and directories above them, that did not exist before; `place` is their path in each hierarchy.
+    `made` are those of them, and directories above them, that did not exist before; `place` is their path in each hierarchy,
+    `scope` that of the systemd unit around it, if there is one.
     `mounts` are mount points on the host's side, for a container without a mount namespace.
     """
 
@@ -43,6 +44,7 @@ class Known(Value):
     made: tuple[str, ...] = ()
     unified: str = ""
     place: str = ""
+    scope: str = ""
     mounts: tuple[str, ...] = ()
 
 

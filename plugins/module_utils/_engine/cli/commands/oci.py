@@ -29,8 +29,8 @@ COMMAND = Command(
         Option("--log-format", "text or json", "FORMAT"),
         Option("--log-level", "taken for the sake of callers", "LEVEL"),
         Option("--debug", "taken for the sake of callers"),
-        Option("--systemd-cgroup", "groups are systemd's to make (not supported)"),
-        Option("--cgroup-manager", "cgroupfs", "NAME"),
+        Option("--systemd-cgroup", "each container is in a scope that systemd makes"),
+        Option("--cgroup-manager", "cgroupfs or systemd", "NAME"),
         Option("--rootless", "taken for the sake of callers", "WORD"),
         Option("--criu", "taken for the sake of callers", "PATH"),
         Option("-v --version", "show the version"),
@@ -56,7 +56,7 @@ _FILES = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """The program `berth-oci`: the exit status of `run` and `exec` is the process's, else 0, or 1 for an error."""
+    """The program `berth-oci`: the exit status of `run` and `exec` is the process's, else 0, or 1 for an error; 255 for one of `exec`."""
     gc.disable()
     say.open_missing()
     try:
@@ -78,7 +78,8 @@ def _guarded(given: Given) -> int:
         return _carry_out(given)
     except EngineError as error:
         log.write(given, "error", _words(error))
-        return 1
+        # A program that is executed ends with 1 more often than with 255.
+        return 255 if given.operands[:1] == ("exec",) else 1
 
 
 def _carry_out(given: Given) -> int:
