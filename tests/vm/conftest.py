@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.berth.containers.tests.integration.conftest import collections  # noqa: F401
 from ansible_collections.berth.containers.tests.vm.image import build
 from ansible_collections.berth.containers.tests.vm.machine import Machine, booted
 
-pytest.register_assert_rewrite("ansible_collections.berth.containers.tests.integration")
+pytest.register_assert_rewrite("ansible_collections.berth.containers.tests.integration.test_order")
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATIENCE = 300
@@ -27,8 +28,8 @@ figures: list[str] = []
 class Host:
     """The machine, and what a controller and a person at its keyboard can do with it."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine, self.run, self.berth = machine, machine.run, machine.berth
+    def __init__(self, machine: Machine, source: pathlib.Path) -> None:
+        self.machine, self.source, self.run, self.berth = machine, source, machine.run, machine.berth
 
     def variables(self) -> dict[str, object]:
         """What an inventory says of the machine."""
@@ -55,9 +56,9 @@ class Host:
         inventory = self.machine.home / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"debian": self.variables()}}}))
         command = [words[0], "-i", inventory, *words[1:]]
-        environment = {**os.environ, "ANSIBLE_NOCOWS": "1", "ANSIBLE_PIPELINING": "true"}
+        own = {"ANSIBLE_COLLECTIONS_PATH": str(self.source), "ANSIBLE_NOCOWS": "1", "ANSIBLE_PIPELINING": "true"}
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, env=environment,
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **own},
             cwd=ROOT, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -79,21 +80,21 @@ class Host:
     def left(self) -> str:
         """Whatever is there of containers; nothing when there are none."""
         return self.run(
-            "berth ps -aq; grep /var/lib/berth/ /proc/mounts; ls -d /sys/fs/cgroup/berth /sys/fs/cgroup/berth.slice/*/ 2>/dev/null; "
+            "grep /var/lib/berth/ /proc/mounts; ls -d /sys/fs/cgroup/berth /sys/fs/cgroup/berth.slice/*/ 2>/dev/null; "
             "systemctl list-units --all --plain --no-legend 'berth*.scope'; ip -o link show type veth; nft list ruleset | grep elements; "
             "ls -A /run/berth/containers /var/lib/berth/staging /var/lib/berth/containers | grep -v -e : -e '^$'; true"
         )
 
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(collections: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:  # noqa: F811
     begun = time.monotonic()
     image = build(os.environ.get("BERTH_VM_SUITE", "trixie"))
     built = time.monotonic()
     with booted(image, tmp_path_factory.mktemp("machine")) as machine:
         figures.append(f"image {built - begun:.0f} s, boot {time.monotonic() - built:.0f} s")
         figures.append(machine.run("uname -r; python3 --version").replace("\n", " "))
-        host = Host(machine)
+        host = Host(machine, collections)
         begun = time.monotonic()
         host.play("tests/vm/host.yml")
         figures.append(f"role host over ssh: {time.monotonic() - begun:.0f} s")
@@ -105,7 +106,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 def nothing_left(host: Host) -> Iterator[None]:
     """Every test cleans up after itself by hand, and this sees whether the engine did too."""
     yield
-    host.run("berth ps -aq | xargs -r berth rm -f")
+    host.run("ls /var/lib/berth/containers | xargs -r berth rm -f")
     end = time.monotonic() + 5
     while (left := host.left()) and time.monotonic() < end:
         time.sleep(0.5)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.berth.containers.tests.integration import test_order as order
-from ansible_collections.berth.containers.tests.integration.conftest import Ansible, World, collections  # noqa: F401
+from ansible_collections.berth.containers.tests.integration.conftest import Ansible, World
 from ansible_collections.berth.containers.tests.integration.test_order import (  # noqa: F401
     ground,
     test_a_difference_is_predicted_and_made,
@@ -36,8 +36,8 @@ for top in ("/var/lib/berth", "/run/berth"):
 class Remote(Ansible):
     """Where the suite would be on the machine that tests, it is on this one."""
 
-    def __init__(self, host: Host, source: pathlib.Path, scratch: pathlib.Path) -> None:
-        super().__init__(source, scratch)
+    def __init__(self, host: Host, scratch: pathlib.Path) -> None:
+        super().__init__(host.source, scratch)
         self.host = host
 
     def local(self, **variables: Any) -> str:
@@ -57,8 +57,8 @@ class Far(World):
 
 
 @pytest.fixture(scope="module")
-def world(host: Host, collections: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> World:  # noqa: F811
-    return Far(host, Remote(host, collections, tmp_path_factory.mktemp("ansible")))
+def world(host: Host, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return Far(host, Remote(host, tmp_path_factory.mktemp("ansible")))
 
 
 @pytest.mark.parametrize(
