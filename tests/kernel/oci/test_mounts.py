@@ -117,7 +117,7 @@ def test_mountinfo_has_the_order_of_the_list(oci: Runtime, tmp_path: pathlib.Pat
                bind(pathlib.Path("/etc/passwd"), "/d", "slave"), bind(tmp_path / "given", "/e", "shared")]  # fmt: skip
     lines = said(oci, oci.bundle("cat", "/proc/self/mountinfo", mounts=[*MOUNTS, *entries])).splitlines()
     ours = [line.split()[4] for line in lines if len(line.split()[4]) == 2]
-    assert [name for name in ours if name != "/e"] == ["/a", "/b", "/c", "/d"]
+    assert ours == ["/a", "/b", "/c", "/d", "/e"]
 
 
 def test_a_bind_is_what_the_caller_sees_at_its_source(oci: Runtime) -> None:

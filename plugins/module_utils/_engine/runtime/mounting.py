@@ -74,6 +74,8 @@ def mount_all(
         if number in given:
             given[number] = open_again(given[number], mount) if open_again and mount.bind else _renewed(given[number])
             root.attach(given[number], mount.target)
+            if open_again and mount.options.shared:
+                given[number] = _attach_again(root, given[number], mount.target)
             if mount.devices:
                 late.append((given[number], mount))
                 continue
@@ -102,6 +104,18 @@ def _renewed(tree: int) -> int:
         copy = mounts.open_tree("", directory=tree, recursive=True)
     except KernelError:
         return tree
+    os.close(tree)
+    return copy
+
+
+def _attach_again(root: Root, tree: int, target: str) -> int:
+    """A copy made now in the place of `tree`, for the same reason; only of what is attached there are peers to be had."""
+    try:
+        copy = mounts.open_tree("", directory=tree, recursive=True)
+    except KernelError:
+        return tree
+    mounts.unmount(f"/proc/self/fd/{tree}")
+    root.attach(copy, target)
     os.close(tree)
     return copy
 
