@@ -17,7 +17,8 @@ WAITING, RUNNING, THERE, DONE = "waiting", "running", "there", "done"
 class Event(Value):
     """One blob's progress. `what` is "pull", "push", "load"..., `done` and `total` are bytes of the blob as stored; a `total`
     of 0 is not known. `state`: "waiting" before its first byte, "running", "done" at its end, "there" when nothing had to move.
-    `name` is the image's; a `digest` of "" is not known yet, and there is one such blob only."""
+    `name` is the image's; a `digest` of "" is not known yet, and there is one such blob only. `step`: what is done for it
+    before there are bytes to count, in words."""
 
     what: str
     digest: str
@@ -25,6 +26,7 @@ class Event(Value):
     total: int = 0
     state: str = RUNNING
     name: str = ""
+    step: str = ""
 
 
 def silent(event: Event) -> None:

@@ -58,7 +58,7 @@ class Reporting:
             self._image, self._events, self._samples = (event.what, event.name), {}, []
         self._events[event.digest] = event
         now = time.monotonic()
-        if event.state == RUNNING and self._samples and now - self._samples[-1][0] < _EVERY:
+        if event.state == RUNNING and not event.step and self._samples and now - self._samples[-1][0] < _EVERY:
             return
         self._samples = [*self._samples, (now, self._moved())][-_SAMPLES:]
         with contextlib.suppress(OSError):
@@ -70,6 +70,8 @@ class Reporting:
 
     def _line(self) -> str:
         events = self._events.values()
+        if steps := [event.step for event in events if event.step]:
+            return f"{' '.join(self._image)}: {steps[-1]}"
         (begun, before), (now, moved) = self._samples[0], self._samples[-1]
         done, total = sum(map(_done, events)), sum(event.total for event in events)
         of = f" of {show_size(total)}" if all(event.total for event in events) else ""

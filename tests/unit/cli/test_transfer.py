@@ -44,3 +44,19 @@ def test_bars(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert "site:1: Running" in said[-1] and "/s" in said[-1] and "[=" not in said[-1]
     tell(Event(what="import", digest="", done=6 * MIB, total=6 * MIB, state=DONE, name="site:1"))
     assert "site:1: Complete" in said[-1] and said[-1].startswith("\x1b[1A"), "drawn over the line before"
+
+
+def test_steps_come_before_bytes(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(transfer.time, "monotonic", lambda: now[0])
+    lines, tell = transfer.Lines(), transfer.Bars()
+    for step in ("Retrieving a (1)", "Unpacking the base system..."):
+        lines(Event(what="import", digest="", name="debian:13", step=step))
+        assert said == [] or "Retrieving" in said[-1]
+        tell(Event(what="import", digest="", name="debian:13", step=step))
+        assert f"debian:13: {step}" in said[-1], "also soon after the last"
+    now[0] = 100.0
+    tell(Event(what="import", digest="", done=4 * MIB, name="debian:13"))
+    now[0] = 102.0
+    tell(Event(what="import", digest="", done=4 * MIB, name="debian:13"))
+    assert "2.1MB/s" in said[-1], "the program's time is not the reading's"

@@ -71,6 +71,19 @@ def test_what_is_made_has_no_digest_yet(paths: Paths, clock: list[float]) -> Non
         assert read(paths, "ab12") == "import site:1: 2.0MiB of 8.0MiB, 1.0MiB/s"
 
 
+def test_a_step_is_told_at_once(paths: Paths, clock: list[float]) -> None:
+    """It may be the last for a long time; bytes come after it."""
+    with Reporting(paths, "ab12") as report:
+        tell = named(report, "debian:13")
+        tell(Event(what="import", digest="", step="Retrieving a (1)"))
+        clock[0] += 0.01
+        tell(Event(what="import", digest="", step="Unpacking required packages..."))
+        assert read(paths, "ab12") == "import debian:13: Unpacking required packages..."
+        clock[0] += 60
+        tell(Event(what="import", digest="", done=2 * MIB))
+        assert read(paths, "ab12").startswith("import debian:13: 2.0MiB")
+
+
 def test_a_dead_ones_goes_with_the_next(paths: Paths) -> None:
     os.makedirs(f"{paths.run}/progress")
     for name in ("dead", "live"):

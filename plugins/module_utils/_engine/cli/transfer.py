@@ -81,7 +81,7 @@ class Bars:
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
         self._events[event.digest] = event
-        if event.state == RUNNING:
+        if event.state == RUNNING and not event.step:
             self._begun.setdefault(event.digest, now)
             if now - self._last < _EVERY:
                 return
@@ -99,6 +99,8 @@ class Bars:
 
     def _line(self, event: Event, now: float) -> str:
         ident = _called(event)
+        if event.step:
+            return f"{ident}: {event.step}"
         if event.state != RUNNING:
             return f"{ident}: {_WORDS[event.state]} {showing.size(event.total or event.done)}"
         speed = f"{showing.size(int(event.done / max(now - self._begun[event.digest], 0.05)))}/s"

@@ -16,7 +16,8 @@ from .sources import Directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import IO, Any
 
     from ..paths import Paths
     from ..storage.layers import Layer, Told
@@ -29,6 +30,9 @@ _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _REC, _PRIVATE = 0x4000, 1 << 18
 # What says when and where it was made, or is fetched again anyway.
 _EMPTIED = ("var/cache/apt/archives", "var/lib/apt/lists", "var/log", "tmp", "var/tmp")
+_LINE, _SHOWN = 1 << 16, 80
+# What is done for one package after another.
+_COUNTED = ("Retrieving", "Validating", "Extracting", "Unpacking", "Configuring")
 _BLANK = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
 
 
@@ -65,11 +69,12 @@ class Debootstrap:
 
     foretold, size = False, 0
 
-    def __init__(self, paths: Paths, options: Options) -> None:
+    def __init__(self, paths: Paths, options: Options, step: Callable[[str], object]) -> None:
+        """`step` hears in a few words what the program is doing."""
         self.key = f"bootstrap:debootstrap:{options.suite}"
         self.defaults: dict[str, Any] = {"Cmd": ["/bin/bash"], "Env": [f"PATH={_SEARCH}"]}
         self.warnings: list[str] = []
-        self._paths, self._options = paths, options
+        self._paths, self._options, self._step = paths, options, step
 
     def fingerprint(self) -> str:
         """Of what is asked for: archives move on, and an image is made anew when `force` says so."""
@@ -82,18 +87,18 @@ class Debootstrap:
         target = f"{staging.path}/debootstrap"
         os.mkdir(target, 0o755)
         os.chmod(target, 0o755)
-        _run(self._options, target)
+        _run(self._options, target, self._step)
         _clean(target)
         source = Directory(self._paths, target)
         return source.layer(staging, limits, told)
 
 
-def _run(options: Options, target: str) -> None:
+def _run(options: Options, target: str, step: Callable[[str], object]) -> None:
     import subprocess
 
     variant = [] if options.variant == "standard" else [f"--variant={options.variant}"]
     packages = [f"--include={','.join(options.packages)}"] if options.packages else []
-    words = ["debootstrap", *variant, *packages, options.suite, target]
+    words = ["debootstrap", *variant, *packages, options.suite, target, *([options.mirror] if options.mirror else [])]
     parent = os.getpid()
 
     def alone() -> None:
@@ -105,16 +110,39 @@ def _run(options: Options, target: str) -> None:
     environment = {"PATH": _SEARCH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     environment.update({key: os.environ[key] for key in ("http_proxy", "https_proxy", "no_proxy") if key in os.environ})
     try:
-        done = subprocess.run(
-            [*words, *([options.mirror] if options.mirror else [])], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=environment, preexec_fn=alone, check=False, cwd="/",
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+            preexec_fn=alone, cwd="/",  # noqa: PLW1509 - there is one thread here
         )  # fmt: skip
     except FileNotFoundError:
         raise MissingDependency("this host has no debootstrap: install the package debootstrap") from None
-    if done.returncode:
-        lines = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
-        said = next((line for line in reversed(lines) if line.startswith("E:")), lines[-1] if lines else "no word")
-        raise EngineError(f"debootstrap {options.suite} ended with status {done.returncode}: {said[:300]!a}")
+    try:
+        last = _follow(process.stdout, step) if process.stdout else ""
+        status = process.wait()
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.__exit__(None, None, None)
+    if status:
+        raise EngineError(f"debootstrap {options.suite} ended with status {status}: {last[:300]!a}")
+
+
+def _follow(output: IO[bytes], step: Callable[[str], object]) -> str:
+    """Tell of each step that the program tells of; the last of its complaints, or the last that it said at all."""
+    counts: dict[str, int] = {}
+    last, complaint = "no word", ""
+    for data in iter(lambda: output.readline(_LINE), b""):
+        line = "".join(mark if mark.isprintable() else "?" for mark in data.decode("utf-8", "replace").strip())
+        if line.startswith("E:"):
+            complaint = line
+        last = line or last
+        kind, _colon, words = line.partition(": ")
+        if kind == "I" and words:
+            verb = words.partition(" ")[0]
+            counts[verb] = counts.get(verb, 0) + 1
+            step(f"{words[:_SHOWN]}{f' ({counts[verb]})' if verb in _COUNTED else ''}")
+    return complaint or last
 
 
 def _clean(target: str) -> None:

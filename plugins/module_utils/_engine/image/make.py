@@ -58,21 +58,24 @@ def ensure(
             return answer
         spec = spec.replace(rootfs=spec.archive)
     there = layout.called(layout.read_index(paths), reference.name)
-    source = _source(paths, spec, params)
+    source = _source(paths, spec, params, progress)
     print_now = source.fingerprint()
     if not source.foretold and not (there and _is_known(paths, spec, source, there, print_now)):
         return _make_unforetold(paths, spec, source, reference.name, there, check=check, progress=progress)
     return _converge(paths, spec, source, reference, there, check=check, progress=progress)
 
 
-def _source(paths: Paths, spec: Spec, params: dict[str, Any]) -> Source:
+def _source(paths: Paths, spec: Spec, params: dict[str, Any], progress: Report) -> Source:
     if spec.rootfs is not None:
         return open_rootfs(paths, spec.rootfs)
     if spec.bootstrap == "busybox":
         return Busybox()
     from .debootstrap import Debootstrap, read_options
 
-    return Debootstrap(paths, read_options(params))
+    def step(words: str) -> None:
+        progress(Event(what="import", digest="", state=RUNNING, step=words))
+
+    return Debootstrap(paths, read_options(params), step)
 
 
 def _make_unforetold(
