@@ -53,6 +53,13 @@ def json_document(value: object) -> None:
     text(json.dumps(value, indent=2) + "\n")
 
 
+def json_line(value: object) -> None:
+    """Write a JSON document as one line without blanks, for programs."""
+    import json
+
+    text(json.dumps(value, separators=(",", ":")) + "\n")
+
+
 def error(sentence: str) -> None:
     """One line on standard error. If that is closed there is nobody to tell."""
     try:

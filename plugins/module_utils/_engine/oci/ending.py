@@ -21,11 +21,14 @@ _PATIENCE = 10.0
 
 
 def kill(root: str, ident: str, number: int, *, everybody: bool) -> None:
-    """Send a signal to the container's process, or to every process of its group. Conflict when it is neither created nor running."""
+    """Send a signal to the container's process, or to every process of its group. Conflict when it is neither created nor running.
+
+    Without a pid namespace of its own KILL goes to every process as well: the others would outlive the first.
+    """
     home = Home(root, ident)
     known = home.read()
     word = status(home, known)
-    if everybody:
+    if everybody or (number == signals.SIGKILL and _shares_pids(home, known) and groups.processes(known.place)):
         return _signal_all(known, number)
     if word == "stopped":
         raise Conflict(f"container not running: {ident} is {word}")
@@ -34,6 +37,12 @@ def kill(root: str, ident: str, number: int, *, everybody: bool) -> None:
         if number == signals.SIGKILL:
             _thaw(known)
     return None
+
+
+def _shares_pids(home: Home, known: Known) -> bool:
+    config = configs.reread(home.config(), known.bundle, known.rootfs)
+    kinds = config.linux.get("namespaces") or ()
+    return not any(entry["type"] == "pid" and not entry.get("path") for entry in kinds)
 
 
 def _signal(pid: int, started: int, number: int) -> None:
@@ -50,10 +59,11 @@ def _signal(pid: int, started: int, number: int) -> None:
 
 
 def _signal_all(known: Known, number: int) -> None:
+    if number == signals.SIGKILL:
+        return groups.kill(known.place)
     for pid in groups.processes(known.place):
         _signal(pid, proc.start_time(pid), number)
-    if number == signals.SIGKILL:
-        _thaw(known)
+    return None
 
 
 def _thaw(known: Known) -> None:

@@ -33,6 +33,8 @@ _SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
 
 
 _GIVEN = ("bounding", "effective", "permitted")
+# Only what is inheritable can be ambient (capabilities(7)); a container without the former never has the latter.
+_GIVEN_WHERE_INHERITED = (*_GIVEN, "ambient")
 
 
 class Wish(Value):
@@ -193,8 +195,9 @@ def _by_words(wish: Wish, base: dict[str, Any]) -> dict[str, Any]:
             raise InvalidSpec(f"--cap: {name!a} is no capability: write one such as CAP_NET_RAW")
     if wish.capabilities:
         held = base.get("capabilities") or {}
+        given = _GIVEN_WHERE_INHERITED if held.get("inheritable") else _GIVEN
         wanted["capabilities"] = {
-            kind: [*(held.get(kind) or ()), *(wish.capabilities if kind in _GIVEN else ())] for kind in _SETS
+            kind: [*(held.get(kind) or ()), *(wish.capabilities if kind in given else ())] for kind in _SETS
         }
     if wish.no_new_privs is not None:
         wanted["noNewPrivileges"] = wish.no_new_privs

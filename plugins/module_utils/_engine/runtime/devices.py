@@ -77,10 +77,13 @@ def _read_one(entry: dict[str, Any]) -> Node:
 
 
 def open_directory(mount: Mount, nodes: Sequence[Node], ids: IdMap) -> int:
-    """A detached tmpfs for /dev with those `nodes` that lie below it, the links to them, and places for other mounts."""
+    """A detached tmpfs for /dev with those `nodes` that lie below it, the links to them, and places for other mounts.
+
+    It can be written to, whatever `mount` says, until others have found their places in it.
+    """
     options = mount.options
     device = mounts.open_filesystem(
-        "tmpfs", (("source", mount.source), *options.data), options.set & ~mounts.ATTR_NODEV
+        "tmpfs", (("source", mount.source), *options.data), options.set & ~(mounts.ATTR_NODEV | mounts.ATTR_RDONLY)
     )
     root = ids.uid(0), ids.gid(0)
     os.chown(".", *root, dir_fd=device)

@@ -27,7 +27,7 @@ def _list(given: Given, asked: Given) -> int:
         for item in found:
             say.line(item["id"])
     elif asked.text("format") == "json":
-        say.json_document(found)
+        say.json_line(found)
     else:
         rows = ([str(item[name]) for name in ("id", "pid", "status", "bundle", "created", "owner")] for item in found)
         say.table(("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"), rows)

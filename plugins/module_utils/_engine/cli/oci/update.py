@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from ... import units
 from ..options import Command, Option
 from .shared import number, root
 
@@ -46,8 +47,16 @@ def _limits(asked: Given) -> dict[str, dict[str, int | str]]:
     for option, (part, name) in _LIMITS.items():
         text = asked.text(option)
         if text is not None:
-            found.setdefault(part, {})[name] = text if name in ("cpus", "mems") else number(text, option, signed=True)
+            found.setdefault(part, {})[name] = _value(text, option, part, name)
     return found
+
+
+def _value(text: str, option: str, part: str, name: str) -> int | str:
+    if name in ("cpus", "mems"):
+        return text
+    if part == "memory" and text != "-1":
+        return units.parse_size(text, f"--{option}")
+    return number(text, option, signed=True)
 
 
 VERBS = {
