@@ -155,6 +155,7 @@ def test_version_and_features_are_what_callers_read(oci: Runtime) -> None:
     features = json.loads(oci.ok("features"))
     assert features["ociVersionMax"] == "1.2.0"
     assert "rro" in features["mountOptions"]
+    assert "MPOL_BIND" in features["linux"]["memoryPolicy"]["modes"]
 
 
 def test_limits_are_changed_live(oci: Runtime) -> None:

@@ -147,6 +147,19 @@ def test_foreign_bundles_get_what_they_name_and_the_standard_nodes() -> None:
     assert not run(code, "c", 10, 200, 1)
 
 
+def test_nodes_of_foreign_bundles_can_be_looked_at() -> None:
+    """access(2) with F_OK asks for none of the bits."""
+    nodes = [
+        {"type": "u", "path": "/dev/fuse", "major": 10, "minor": 229, "uid": 0},
+        {"type": "p", "path": "/dev/fifo"},
+    ]
+    rules = devices.read(devices.for_bundle([DENY_ALL], nodes))
+    code = devicebpf.program(rules)
+    assert [run(code, "c", 10, 229, access) for access in (0, 1, 2, 4, 6)] == [1, 1, 0, 0, 0]
+    assert "c 10:229 m" in devices.decide(rules).lines()
+    assert not run(code, "c", 10, 200, 0)
+
+
 @pytest.mark.parametrize("text", ["", "c", "c 1:3", "x 1:3 r", "c 1 r", "c 1:x r", "c 1:3 rx", "c -1:3 r", "c 1:3 r w"])
 def test_rules_that_are_none(text: str) -> None:
     with pytest.raises(InvalidSpec, match="device_cgroup_rules"):

@@ -34,12 +34,14 @@ STANDARD: tuple[dict[str, Any], ...] = (
 ALL: tuple[dict[str, Any], ...] = ({"allow": True, "access": "rwm"},)
 
 
-def for_bundle(entries: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def for_bundle(entries: Iterable[dict[str, Any]], nodes: Iterable[dict[str, Any]] = ()) -> tuple[dict[str, Any], ...]:
     """The rules of a bundle that others made: nothing but what they name, and the nodes that a runtime must supply.
 
-    (config-linux.md, Default Devices; runc and crun do the same.)
+    (config-linux.md, Default Devices; runc and crun do the same.) Of `nodes`, its linux.devices, mknod(2) stays allowed:
+    where nothing is, access(2) says of a node that is there that it is not permitted.
     """
-    return (STANDARD[0], *entries, *STANDARD[1:])
+    seen = ({**node, "allow": True, "access": "m"} for node in nodes if node["type"] in ("b", "c", "u"))
+    return (STANDARD[0], *entries, *seen, *STANDARD[1:])
 
 
 class Rule(Value):

@@ -76,7 +76,7 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
         with groups.held(scope, wish.ident):
             known = _own(home, known, scope)
             undo.later(lambda: groups.remove(known.made, known.scope))
-            cgroups, unified = groups.create(known.place, config.linux.get("resources") or {})
+            cgroups, unified = groups.create(known.place, config.linux)
             known = known.replace(cgroups=cgroups, unified=unified)
             pid = _bear(midwife, _order(wish, config, places, known, program, door=door), places, home)
         undo.later(lambda: kill(pid, known))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..kernel import capabilities
+from ..kernel import capabilities, numa
 from ..version import OCI
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def features() -> dict[str, Any]:
             "intelRdt": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": True}},
             "netDevices": {"enabled": False},
-            "memoryPolicy": {},
+            "memoryPolicy": {"modes": sorted(numa.MODES), "flags": sorted(numa.FLAGS)},
         },
         "potentiallyUnsafeConfigAnnotations": [],
     }  # fmt: skip

@@ -93,13 +93,14 @@ def missing_of(place: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def create(place: str, asked: dict[str, Any]) -> tuple[tuple[str, ...], str]:
-    """Make the group and set its limits: its directories, and the one that a process can be born in.
+def create(place: str, linux: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Make the group and set the limits of `linux`, of config.json: its directories, and the one that a process can be born in.
 
     Whatever the configuration forbids, the devices that every container has stay allowed.
     """
     here = hierarchy.mounted()
-    wanted = {**asked, "devices": list(devices.for_bundle(asked.get("devices") or ()))}
+    asked = linux.get("resources") or {}
+    wanted = {**asked, "devices": list(devices.for_bundle(asked.get("devices") or (), linux.get("devices") or ()))}
     made = group.create(here, *_halves(place), wanted)
     return made, places.birthplace(here, made)
 
