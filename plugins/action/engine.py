@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_ORIGINS = ("rootfs", "bootstrap", "archive", "source_host")
+
 
 class ActionModule(DeliveringAction):
     """Serves every module of the collection; meta/runtime.yml says so."""
@@ -32,11 +34,7 @@ class ActionModule(DeliveringAction):
             from ..plugin_utils.source_host import copy_image
 
             return {**result, **copy_image(self, module, arguments, host)}
-        if (
-            kind == "container_image"
-            and arguments.get("rootfs")
-            and not boolean(arguments.get("remote_src", True), strict=False)
-        ):
+        if kind == "container_image" and not boolean(arguments.get("remote_src", True), strict=False):
             return {**result, **self._run_with_upload(module, arguments, host)}
         return {**result, **self.run_delivered(module, arguments, host)}
 
@@ -46,11 +44,27 @@ class ActionModule(DeliveringAction):
         return resolved if resolved and resolved != INSTALLER else f"berth.containers.{named.rpartition('.')[2]}"
 
     def _run_with_upload(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The rootfs is on the controller: the host says whether it has that content already."""
+        """What the image is made of is on the controller: the host says what of it it has already."""
+        given = [name for name in _ORIGINS if arguments.get(name) is not None]
+        if arguments.get("state") == "absent" or given not in (["rootfs"], ["archive"]) or not arguments.get("name"):
+            return self.run_delivered(module, arguments, task_vars)
+        path = self._find_needle("files", arguments[given[0]])
+        if given == ["archive"]:
+            from ..plugin_utils.archive import load_archive
+
+            result = load_archive(self, module, path, arguments, task_vars)
+            if result is not None:
+                return result
+            arguments = {name: value for name, value in arguments.items() if not name.startswith("archive")}
+        return self._run_with_rootfs(module, path, arguments, task_vars)
+
+    def _run_with_rootfs(
+        self, module: str, path: str, arguments: dict[str, Any], task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
         from ..plugin_utils.upload import archive
 
-        local, digest = archive(self._find_needle("files", arguments["rootfs"]), constants.DEFAULT_LOCAL_TMP)
-        asked = {**arguments, "checksum": digest}
+        local, digest = archive(path, constants.DEFAULT_LOCAL_TMP)
+        asked = {**arguments, "rootfs": path, "checksum": digest}
         # A job can't ask back.
         result = {"upload_missing": True} if self._task.async_val else self.run_delivered(module, asked, task_vars)
         if result.get("upload_missing"):

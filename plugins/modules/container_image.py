@@ -39,9 +39,11 @@ options:
     type: path
   remote_src:
     description:
-      - Whether O(rootfs) is on the host.
-      - From the controller, a directory is packed into a tar with its owners, modes and times. What the host has already is
-        not sent again.
+      - Whether O(rootfs) or O(archive) is on the host.
+      - From the controller, a directory for O(rootfs) is packed into a tar with its owners, modes and times. What the host has
+        already is not sent again.
+      - An O(archive) on the controller is read there, which has to run Linux then. Only those layers of the image go that the host
+        lacks, for the time of the task, and none in check mode. Not with C(async).
     type: bool
     default: true
   checksum:
@@ -74,8 +76,8 @@ options:
     choices: [minbase, buildd, fakechroot, standard]
   archive:
     description:
-      - A file or directory on the host with the image. An OCI image layout or what C(docker save) writes, as a C(tar) that may
-        be compressed, or an OCI image layout as a directory.
+      - A file or directory with the image, on the host, or on the controller with O(remote_src=false).
+      - An OCI image layout or what C(docker save) writes, as a C(tar) that may be compressed, or an OCI image layout as a directory.
       - Any other tar is taken for O(rootfs).
     type: path
   archive_reference:
@@ -102,7 +104,7 @@ options:
     description: Where the engine of O(source_host) keeps its state. O(root) by default.
     type: path
   documents:
-    description: What O(source_host) says of the image. The action plugin fills it in.
+    description: What O(source_host) or an O(archive) on the controller says of the image. The action plugin fills it in.
     type: str
   platform:
     description:
@@ -258,15 +260,14 @@ if TYPE_CHECKING:
 
 
 def copy(module: AnsibleModule) -> NoReturn:
-    """Make the image of what the action plugin brought from the other host; end with blobs_missing if that has to bring more."""
+    """Make the image of what the action plugin tells and brought; end with blobs_missing if it has to bring more."""
     if not module.params["documents"]:
         module.fail_json(msg="source_host is the action plugin's to read: it asks that host")
     reply = ask(module, "container_image_receive")
     missing = reply["result"].pop("missing")
     if missing and not module.check_mode:
-        module.fail_json(
-            msg=f"{len(missing)} layers have to come from {module.params['source_host']} yet", blobs_missing=missing
-        )
+        place = module.params["source_host"] or "the controller"
+        module.fail_json(msg=f"{len(missing)} layers have to come from {place} yet", blobs_missing=missing)
     finish(module, reply)
 
 
@@ -278,9 +279,10 @@ def main() -> None:
         supports_check_mode=True,
         **RULES,
     )
-    if module.params["source_host"] and module.params["state"] == "present":
+    if (module.params["source_host"] or module.params["documents"]) and module.params["state"] == "present":
         copy(module)
-    receive(module)
+    if module.params["state"] == "present":
+        receive(module)
     answer(module, "container_image")
 
 

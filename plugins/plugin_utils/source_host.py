@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
@@ -14,6 +13,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 
+from .bringing import bring, refuse_async
 from .delivery import DeliveringAction
 
 TYPE_CHECKING = False
@@ -32,18 +32,11 @@ def copy_image(
     _check(target, arguments)
     with opened(target, str(arguments["source_host"]), task_vars) as source:
         offer = source.offer(arguments)
-        asked = {**arguments, "documents": json.dumps(offer)}
-        result = target.run_delivered(module, asked, task_vars)
-        missing = result.get("blobs_missing")
-        if not missing:
-            return result
-        descriptor, local = tempfile.mkstemp(dir=constants.DEFAULT_LOCAL_TMP, prefix="berth-image-", suffix=".tar")
-        os.close(descriptor)
-        try:
-            source.export(arguments, offer, set(missing), local)
-            return target.run_delivered(module, {**asked, "archive": target.send(local, "image.tar")}, task_vars)
-        finally:
-            os.unlink(local)
+
+        def export(wanted: set[str], local: str) -> None:
+            source.export(arguments, offer, wanted, local)
+
+        return bring(target, module, arguments, task_vars, offer, export)
 
 
 def _check(target: DeliveringAction, arguments: dict[str, Any]) -> None:
@@ -52,10 +45,7 @@ def _check(target: DeliveringAction, arguments: dict[str, Any]) -> None:
     rivals = [name for name in _RIVALS if arguments.get(name) is not None]
     if rivals:
         raise AnsibleActionFail(f"source_host and {rivals[0]} exclude each other: leave one of them out")
-    if target._task.async_val:
-        raise AnsibleActionFail(
-            "source_host can't be had with async: the controller carries what the job would wait for"
-        )
+    refuse_async(target, "source_host")
 
 
 class Source:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from ansible_collections.berth.containers.plugins.module_utils._engine.digests import sha256
 from ansible_collections.berth.containers.plugins.module_utils._engine.errors import InvalidSpec
 from ansible_collections.berth.containers.plugins.module_utils._engine.image.receive import read_offer
 
@@ -15,7 +16,13 @@ SOUND = {"media_type": "m", "manifest": '{"a": "\u00e4"}\n', "config": "{ }"}
 
 def test_bytes_stay_bytes() -> None:
     offer = read_offer(json.dumps(SOUND))
-    assert (offer.media_type, offer.manifest, offer.config) == ("m", '{"a": "\u00e4"}\n'.encode(), b"{ }")
+    assert (offer.media_type, offer.manifest, offer.parts) == (
+        "m",
+        '{"a": "\u00e4"}\n'.encode(),
+        {sha256(b"{ }"): b"{ }"},
+    )
+    several = {"media_type": "m", "manifest": "{}", "parts": ["1", "2"]}
+    assert read_offer(json.dumps(several)).parts == {sha256(b"1"): b"1", sha256(b"2"): b"2"}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +36,8 @@ def test_bytes_stay_bytes() -> None:
         "[" * 100_000,
         *(json.dumps({key: value for key, value in SOUND.items() if key != left}) for left in SOUND),
         json.dumps({**SOUND, "config": {}}),
+        json.dumps({**SOUND, "parts": "x"}),
+        json.dumps({**SOUND, "parts": ["x", 1]}),
         json.dumps({**SOUND, "manifest": "\ud800"}),
     ],
     ids=lambda value: str(value)[:20],

@@ -86,7 +86,7 @@ def load(paths: Paths, name: str, wish: Wish, *, check: bool, progress: Report =
         }  # fmt: skip
         if mark and not wish.force and (answer := _unchanged(paths, name, source)):
             return answer
-        found = _chosen(images(files), wish.reference, name, files.what)
+        found = choose(files, wish.reference, name)
         return arrive(
             paths, name, found.provider, found.data, found.media_type, source=source, check=check, limits=wish.limits,
             progress=progress, platform=wish.platform, what="load",
@@ -160,6 +160,11 @@ def images(files: Members) -> list[Found]:
     if files.has("repositories"):
         return [_saved(files, item) for item in saved.read_legacy(files)]
     raise Refused(f"{files.what} is no archive of images: it has no index.json and no manifest.json")
+
+
+def choose(files: Members, reference: str | None, name: str) -> Found:
+    """The image that `reference` means, or the one called `name` (normalised), or the only one. InvalidSpec, NotFound, Refused."""
+    return _chosen(images(files), reference, name, files.what)
 
 
 def _saved(files: Members, item: saved.Item) -> Found:

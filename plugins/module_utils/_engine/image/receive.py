@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verb container_image_receive: an image that another host's engine describes, with the layers that this one lacks."""
+"""The verb container_image_receive: an image that the controller or another host describes, with the layers that this one lacks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..answer import Answer
 from ..digests import sha256
 from ..errors import InvalidSpec, NotFound
 from ..progress import named, silent
-from ..storage import collect, marks, oci, stored
+from ..storage import collect, marks, stored
 from ..values import Value
 from .archive import Layout, open_members
-from .arrive import OnlyWay, arrive
+from .arrive import OnlyWay, arrive, resolve
 from .converge import read_spec
 from .naming import name_lock
 from .reference import parse
@@ -27,19 +27,21 @@ if TYPE_CHECKING:
     from ..paths import Paths
     from ..progress import Report
     from ..storage.oci import Descriptor
+    from .arrive import Provider
 
 
 class Offer(Value):
-    """What the other host says of its image: the manifest and the config, byte for byte."""
+    """What is said of the image, byte for byte: its manifest or index, and by their digests the documents that this leads to."""
 
     manifest: bytes
     media_type: str
-    config: bytes
+    parts: dict[str, bytes] = {}
 
 
 def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool, progress: Report = silent) -> Answer:
-    """Let the image in `documents` (JSON text: media_type, manifest, config) be called `name`; `archive` has its other parts.
+    """Let the image in `documents` be called `name`; `archive` has its other parts.
 
+    They are JSON text: media_type, manifest (or index), and config or, for an index, a list `parts` of manifests and configs.
     The result: image, and missing: digests of the blobs to bring. With any missing and no `archive` nothing is done, also
     without `check`; then the answer is what will be done, as it is with `check`.
     """
@@ -54,7 +56,8 @@ def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool
     if not check:
         paths.prepare()
         collect.recover(paths)
-    source = {"key": f"host:{params.get('source_host') or ''}"}
+    host, platform = params.get("source_host"), params.get("platform")
+    source = {"key": f"host:{host}" if host else "controller"}
     with contextlib.ExitStack() as held:
         if os.path.isdir(paths.locks):
             held.enter_context(name_lock(paths, reference.name))
@@ -68,8 +71,9 @@ def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool
             source=source,
             check=True,
             limits=spec.limits,
+            platform=platform,
         )
-        missing = _missing(paths, offer) if answer.changed else []
+        missing = _missing(paths, offer, platform, spec.name) if answer.changed else []
         if check or not answer.changed or (missing and not archive):
             return answer.replace(result={**answer.result, "missing": missing})
         if archive:
@@ -77,7 +81,7 @@ def container_image_receive(paths: Paths, params: dict[str, Any], *, check: bool
             provider = _Provider(offer, Layout(files) if files else None)
         answer = arrive(
             paths, reference.name, provider, offer.manifest, offer.media_type, source=source, check=False, limits=spec.limits,
-            progress=named(progress, reference.name), what="load",
+            progress=named(progress, reference.name), what="load", platform=platform,
         )  # fmt: skip
         return answer.replace(result={**answer.result, "missing": []})
 
@@ -88,19 +92,20 @@ def read_offer(text: object) -> Offer:
         found = jsontext.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         found = None
-    names = ("media_type", "manifest", "config")
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
+    fields = found if isinstance(found, dict) else {}
+    parts = fields.get("parts", [fields.get("config")])
+    texts = [fields.get("media_type"), fields.get("manifest"), *(parts if isinstance(parts, list) else [None])]
+    if not all(isinstance(text, str) for text in texts):
         raise InvalidSpec("documents: this is no description of an image by another engine")
-    media_type, manifest, config = (found[name] for name in names)
     try:
-        return Offer(manifest=manifest.encode(), media_type=media_type, config=config.encode())
+        manifest, *others = (str(text).encode() for text in texts[1:])
     except UnicodeEncodeError:
         raise InvalidSpec("documents: there are characters in it that are none") from None
+    return Offer(manifest=manifest, media_type=str(texts[0]), parts={sha256(part): part for part in others})
 
 
-def _missing(paths: Paths, offer: Offer) -> list[str]:
-    manifest = oci.read_manifest(offer.manifest, offer.media_type, "the manifest")
-    layers = manifest.layers if isinstance(manifest, oci.Manifest) else ()
+def _missing(paths: Paths, offer: Offer, platform: str | None, name: str) -> list[str]:
+    layers = resolve(_Provider(offer, None), offer.manifest, offer.media_type, platform, name).manifest.layers
     marked = marks.read(paths).blobs
     return sorted({item.digest for item in layers if item.digest in marked or not stored.has(paths, item.digest)})
 
@@ -108,13 +113,13 @@ def _missing(paths: Paths, offer: Offer) -> list[str]:
 class _Provider(OnlyWay):
     """The documents at hand, and the blobs out of an archive that has what was missing."""
 
-    def __init__(self, offer: Offer, files: Layout | None) -> None:
+    def __init__(self, offer: Offer, files: Provider | None) -> None:
         self._offer, self._files = offer, files
 
     def document(self, descriptor: Descriptor) -> bytes:
-        if descriptor.digest != sha256(self._offer.config):
-            raise InvalidSpec(f"documents: {descriptor.digest} is not among them")
-        return self._offer.config
+        if descriptor.digest not in self._offer.parts:
+            raise NotFound(f"document {descriptor.digest} is not where the image comes from")
+        return self._offer.parts[descriptor.digest]
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         if self._files is None:
