@@ -7,6 +7,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 
@@ -127,3 +128,15 @@ def test_a_bind_is_what_the_caller_sees_at_its_source(oci: Runtime) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as caller:
         assert caller.stdout
         assert int(caller.stdout.read().split()[0]) == caller.pid
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["host", "userns"])
+def test_a_terminal_in_a_read_only_root_that_has_the_dev(oci: Runtime, user: bool) -> None:
+    entries = [entry for entry in MOUNTS if entry["destination"] != "/dev"]
+    bundle = oci.bundle("sh", "-c", "tty; stat -c %t /dev/console; touch /dev/x", process_terminal=True,
+                        root={"path": "rootfs", "readonly": True}, mounts=entries, user=user)  # fmt: skip
+    (bundle / "rootfs/dev/pts").mkdir()
+    os.mknod(bundle / "rootfs/dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    done = oci.once(bundle)
+    assert done.stdout.split()[:2] == ["/dev/pts/0", "88"], done
+    assert "Read-only" in done.stdout

@@ -98,7 +98,9 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         own.set_names(oci)
     _run_hooks(order, door)
     wanted = _announced(order)
-    _make_directory(root, str(wanted.get("cwd") or "/"))
+    _make(root, str(wanted.get("cwd") or "/"), directory=True)
+    if wanted.get("terminal"):
+        _make(root, "/dev/console", directory=False)
     read_only = bool(oci["root"].get("readonly"))
     if apart:
         enter(root, read_only=read_only, propagation=mountoptions.propagation_of(linux.get("rootfsPropagation") or ""))
@@ -178,10 +180,10 @@ def _state(order: Order, status: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _make_directory(root: Root, path: str) -> None:
-    """The working directory, as runtimes do where it is missing; become() tells what is wrong with it."""
+def _make(root: Root, path: str, *, directory: bool) -> None:
+    """As runtimes do where it is missing, while the root may still be written to; who needs it tells what is wrong with it."""
     try:
-        os.close(root.open_target(path, directory=True))
+        os.close(root.open_target(path, directory=directory))
     except (EngineError, OSError):
         return
 
