@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import pathlib
 import signal
+import socket
 
 from .conftest import MOUNTS, Runtime, until
 
@@ -111,6 +113,125 @@ def test_sizes_of_an_update_have_units(oci: Runtime) -> None:
     files = (f"/sys/fs/cgroup/memory{path}/memory.limit_in_bytes", f"/sys/fs/cgroup{path}/memory.max")
     assert [pathlib.Path(name).read_text() for name in files if os.path.exists(name)] == [f"{64 << 20}\n"]
     assert "--memory" in oci.refused("update", "--memory", "64X", "one")
+
+
+def test_a_spec_to_begin_with_runs(oci: Runtime) -> None:
+    bundle = oci.bundle("true")
+    assert "exists" in oci.refused("spec", "--bundle", str(bundle))
+    (bundle / "config.json").unlink()
+    assert oci.ok("spec", "-b", str(bundle)) == ""
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"].update(args=["sh", "-c", "id; touch /x; cat /proc/self/status"], terminal=False)
+    config["linux"]["cgroupsPath"] = f"/{oci.group}/spec"
+    (bundle / "config.json").write_text(json.dumps(config))
+    done = oci.once(bundle)
+    assert done.stdout.startswith("uid=0"), done
+    assert "Read-only file system" in done.stderr
+    assert _sets(done.stdout)["CapEff"] == 1 << 29 | 1 << 10 | 1 << 5
+    assert "\nNoNewPrivs:\t1\n" in done.stdout
+
+
+class _Listener:
+    """Somebody who is given a descriptor at a socket."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._socket.settimeout(10)
+
+    def take(self) -> int:
+        with self._socket.accept()[0] as end:
+            return socket.recv_fds(end, 100, 1)[1][0]
+
+
+def test_a_descriptor_of_the_process_is_given_away(oci: Runtime, tmp_path: pathlib.Path) -> None:
+    listener = _Listener(tmp_path / "sock")
+    oci.create("one", oci.bundle("sleep", "60"), "--pidfd-socket", str(tmp_path / "sock"))
+    first = listener.take()
+    oci.ok("start", "one")
+    quiet = {"stdout": -3, "stderr": -3, "capture_output": False}
+    oci.ok("exec", "-d", "--pidfd-socket", str(tmp_path / "sock"), "one", "sleep", "60", **quiet)
+    other = listener.take()
+    assert len(json.loads(oci.ok("ps", "--format", "json", "one"))) == 2
+    signal.pidfd_send_signal(other, signal.SIGKILL)
+    until(lambda: len(json.loads(oci.ok("ps", "--format", "json", "one"))) == 1)
+    signal.pidfd_send_signal(first, signal.SIGKILL)
+    oci.stopped("one")
+    assert "is somebody listening there?" in oci.refused(
+        "create", "-b", str(oci.bundle("true")), "--pidfd-socket", str(tmp_path / "nobody"), "two"
+    )
+    assert oci.ok("list", "-q") == "one\n"
+
+
+def _path_of(bundle: pathlib.Path) -> str:
+    return str(json.loads((bundle / "config.json").read_text())["linux"]["cgroupsPath"])
+
+
+def _places(path: str) -> list[str]:
+    """The group's directories, the unified one last."""
+    found = [*glob.glob(f"/sys/fs/cgroup/*{path}"), *glob.glob(f"/sys/fs/cgroup{path}")]
+    return sorted(found, key=lambda name: os.path.exists(f"{name}/cgroup.kill"))
+
+
+def test_exec_goes_into_a_group_below(oci: Runtime) -> None:
+    kinds = ("pid", "mount", "ipc", "uts", "network")
+    bundle = oci.bundle("sleep", "60", linux_namespaces=[{"type": kind} for kind in kinds])
+    oci.create("one", bundle)
+    oci.ok("start", "one")
+    path = _path_of(bundle)
+    ask = ("one", "cat", "/proc/self/cgroup")
+    assert "is not a sub cgroup path" in oci.refused("exec", "--cgroup", "..", *ask)
+    assert "is not a sub cgroup path" in oci.refused("exec", "--cgroup", "x/../../..", *ask)
+    assert "/inner: no such file" in oci.refused("exec", "--cgroup", "inner", *ask)
+    assert "unknown controller" in oci.refused("exec", "--cgroup", "nonsense:inner", *ask)
+    for place in _places(path):
+        os.mkdir(f"{place}/inner")
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if "/cpuset/" in place:  # empty at first, and none may go there then
+                pathlib.Path(f"{place}/inner/{name}").write_text(pathlib.Path(f"{place}/{name}").read_text())
+    inner = [f"{line}/inner" for line in oci.ok("exec", "--cgroup", "/", *ask).splitlines() if path in line]
+    assert [line for line in oci.ok("exec", "--cgroup", "inner", *ask).splitlines() if path in line] == inner
+    if os.path.isdir("/sys/fs/cgroup/pids"):
+        told = oci.ok("exec", "--cgroup", "pids:inner", *ask)
+        assert f":pids:{path}/inner\n" in told
+        assert told.count("/inner\n") == 1
+    for place in _places(path):
+        os.rmdir(f"{place}/inner")
+
+
+def test_a_group_of_others_is_not_taken(oci: Runtime) -> None:
+    first, second = oci.bundle("sleep", "60"), oci.bundle("true")
+    config = json.loads((second / "config.json").read_text())
+    config["linux"]["cgroupsPath"] = _path_of(first)
+    (second / "config.json").write_text(json.dumps(config))
+    pid = oci.create("one", first)
+    assert f"cgroup is not empty: process {pid} is in" in oci.refused("create", "-b", str(second), "two")
+    assert oci.state("one")["status"] == "created"
+    oci.ok("delete", "--force", "one")
+    assert oci.once(second).returncode == 0
+
+
+def test_a_group_in_which_all_was_killed_once_serves_again(oci: Runtime) -> None:
+    bundle = oci.bundle("echo", "here")
+    path = _path_of(bundle)
+    unified = "/sys/fs/cgroup/unified" if os.path.isdir("/sys/fs/cgroup/unified") else "/sys/fs/cgroup"
+    os.makedirs(f"{unified}{path}")
+    try:
+        pathlib.Path(f"{unified}{path}/cgroup.kill").write_text("1")
+        done = oci.once(bundle)
+        assert (done.returncode, done.stdout) == (0, "here\n"), done.stderr
+    finally:
+        os.rmdir(f"{unified}{path}")
+        os.rmdir(os.path.dirname(f"{unified}{path}"))
+
+
+def test_lines_that_no_terminal_shows_end_as_they_were_written(oci: Runtime) -> None:
+    done = oci.once(oci.bundle("sh", "-c", "echo a; tty", process_terminal=True), text=False)
+    assert done.stdout == b"a\n/dev/pts/0\n"
+    oci.create("one", oci.bundle("sleep", "60"))
+    oci.ok("start", "one")
+    assert oci("exec", "-t", "one", "echo", "a", text=False).stdout == b"a\n"
 
 
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:

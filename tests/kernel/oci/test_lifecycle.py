@@ -68,8 +68,8 @@ def test_many_are_deleted_by_a_part_of_their_names(oci: Runtime) -> None:
         ({"process_args": ["/not/there"]}, "/not/there"),
         ({"process_oomScoreAdj": 5000}, "oomScoreAdj"),
         ({"mounts": [{"destination": "/x", "type": "bind", "source": "/not/there"}]}, "/not/there"),
-        ({"hooks": {"createRuntime": [{"path": "/bin/false"}]}}, "createRuntime hook failed with exit code 1"),
-        ({"hooks": {"createContainer": [{"path": "/bin/false"}]}}, "createContainer hook failed"),
+        ({"hooks": {"createRuntime": [{"path": "/bin/false"}]}}, "error running createRuntime hook #1: exit code 1"),
+        ({"hooks": {"createContainer": [{"path": "/bin/false"}]}}, "error running createContainer hook #1"),
         ({"hooks": {"prestart": [{"path": "/bin/sleep", "args": ["s", "60"], "timeout": 1}]}}, "timeout of 1 s"),
     ],
 )

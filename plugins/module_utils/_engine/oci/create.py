@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Wish(Value):
-    """What a command line says of a new container. `console_socket`, `pid_file` are paths or ""; `root` is the runtime's."""
+    """What a command line says of a new container. The sockets and `pid_file` are paths or ""; `root` is the runtime's."""
 
     root: str
     ident: str
@@ -37,6 +37,7 @@ class Wish(Value):
     config: str = "config.json"
     pid_file: str = ""
     console_socket: str = ""
+    pidfd_socket: str = ""
     preserve: int = 0
     sockets: int = 0
     systemd: bool = False
@@ -91,6 +92,8 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
         home.write(known)
         if wish.pid_file:
             write_pid(wish.pid_file, pid)
+        if wish.pidfd_socket:
+            console.send_pidfd(wish.pidfd_socket, pid)
         undo.keep()
     home.__exit__()
     return Made(home=home, known=known, config=config, pid=pid, runtime=midwife.link, master=master)

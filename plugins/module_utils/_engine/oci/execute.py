@@ -11,7 +11,7 @@ from ..kernel import process as processes
 from ..runtime import foreign, link
 from ..values import Value
 from . import config as configs
-from . import console, filters, shape
+from . import console, filters, shape, subgroups
 from .create import write_pid
 from .looking import word_of
 from .store import Home, Known, state_of
@@ -40,7 +40,7 @@ _GIVEN_WHERE_INHERITED = (*_GIVEN, "ambient")
 class Wish(Value):
     """What a command line says of a process: `process` is the path of a process.json, or else the rest counts.
 
-    `user` is UID[:GID]; `tty`, `no_new_privs` are None where nothing was said.
+    `user` is UID[:GID]; `tty`, `no_new_privs` are None where nothing was said. `subgroups` are as subgroups.choose takes them.
     """
 
     root: str
@@ -59,6 +59,8 @@ class Wish(Value):
     detach: bool = False
     pid_file: str = ""
     console_socket: str = ""
+    pidfd_socket: str = ""
+    subgroups: tuple[str, ...] = ()
     preserve: int = 0
     ignore_paused: bool = False
     keyring: bool = True
@@ -81,6 +83,10 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
         master = _follow(midwife.link, config, state_of(wish.ident, known, word))
         if wish.pid_file:
             write_pid(wish.pid_file, pid)
+        if wish.pidfd_socket:
+            console.send_pidfd(wish.pidfd_socket, pid)
+        if master >= 0 and not wish.console_socket:
+            console.plain(master)
         link.send(midwife.link, "go")
         while midwife.link.recv(1, sockets.MSG_PEEK):
             _said, fds = link.receive(midwife.link, "listener")
@@ -96,6 +102,7 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
 
 def _bear(midwife: Nursling, wish: Wish, known: Known, config: Config, wanted: dict[str, Any]) -> int:
     program = filters.compiled(config.linux.get("seccomp"))
+    directories, unified = subgroups.choose(wish.subgroups, known.cgroups, known.unified, known.place)
     joined = _open_spaces(known)
     order = foreign.Order(
         verb="exec",
@@ -105,8 +112,8 @@ def _bear(midwife: Nursling, wish: Wish, known: Known, config: Config, wanted: d
         oci={"linux": {name: config.linux.get(name) for name in ("personality", "memoryPolicy")}},
         process=wanted,
         joined=tuple(joined),
-        cgroups=known.cgroups,
-        unified=known.unified,
+        cgroups=directories,
+        unified=unified,
         seccomp=program.code if program else b"",
         seccomp_flags=program.flags if program else 0,
         preserve=wish.preserve,

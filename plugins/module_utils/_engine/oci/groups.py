@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..cgroup import devices, group, hierarchy, places, resources, scopes
-from ..errors import InvalidSpec, Unsupported
+from ..errors import Conflict, InvalidSpec, Unsupported
 from ..undo import Scope
 
 TYPE_CHECKING = False
@@ -96,13 +96,23 @@ def missing_of(place: str) -> tuple[str, ...]:
 def create(place: str, linux: dict[str, Any]) -> tuple[tuple[str, ...], str]:
     """Make the group and set the limits of `linux`, of config.json: its directories, and the one that a process can be born in.
 
-    Whatever the configuration forbids, the devices that every container has stay allowed.
+    Whatever the configuration forbids, the devices that every container has stay allowed. Conflict when others' processes are
+    in it, as they would end with the container, or when it stands still.
     """
     here = hierarchy.mounted()
+    there = tuple(filter(os.path.isdir, places.directories(here, *_halves(place))))
+    if there and (others := processes(place)):
+        raise Conflict(
+            f"container's cgroup is not empty: process {others[0]} is in {place}: choose another linux.cgroupsPath"
+        )
+    if there and is_frozen(place):
+        raise Conflict(f"container's cgroup is frozen: {place}: let it go on, or choose another linux.cgroupsPath")
     asked = linux.get("resources") or {}
     wanted = {**asked, "devices": list(devices.for_bundle(asked.get("devices") or (), linux.get("devices") or ()))}
     made = group.create(here, *_halves(place), wanted)
-    return made, places.birthplace(here, made)
+    born = places.birthplace(here, made)
+    # Linux 6.18 kills whoever is born into a group to whose cgroup.kill was ever written: it compares with the parent's group.
+    return made, "" if born in there else born
 
 
 def check(asked: dict[str, Any]) -> None:

@@ -58,4 +58,4 @@ def poststart(config: Config, ident: str, known: Known) -> None:
 
 def is_of_hook(error: EngineError) -> bool:
     """Whether a hook failed: the container is destroyed then (runtime.md, Lifecycle, steps 7 and 9)."""
-    return str(error).startswith(("startContainer hook", "poststart hook"))
+    return str(error).startswith(("error running startContainer hook", "error running poststart hook"))

@@ -21,11 +21,11 @@ _MOST_OUTPUT = 4096
 
 def run_all(kind: str, hooks: Sequence[dict[str, Any]], state: dict[str, Any], cwd: str) -> None:
     """Run each of `hooks` to its end, in their order. EngineError for the first that fails; the rest is not run then."""
-    for hook in hooks:
-        run(kind, hook, state, cwd)
+    for number, hook in enumerate(hooks, 1):
+        run(f"{kind} hook #{number}", hook, state, cwd)
 
 
-def run(kind: str, hook: dict[str, Any], state: dict[str, Any], cwd: str) -> None:
+def run(what: str, hook: dict[str, Any], state: dict[str, Any], cwd: str) -> None:
     """Run one hook. EngineError with what it wrote when it ends with another status than 0, by a signal, or not in time.
 
     It starts in the directory `cwd` where it may. Without "env" it has the environment of this process.
@@ -44,11 +44,13 @@ def run(kind: str, hook: dict[str, Any], state: dict[str, Any], cwd: str) -> Non
         os.close(output)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if said is None:
-        raise EngineError(f"{kind} hook did not end within its timeout of {hook['timeout']} s: {hook['path']}")
+        raise EngineError(
+            f"error running {what}: it did not end within its timeout of {hook['timeout']} s: {hook['path']}"
+        )
     if code:
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         text = f": {said.decode('utf-8', 'replace').strip()}" if said.strip() else ""
-        raise EngineError(f"{kind} hook failed with {how}: {hook['path']}{text}")
+        raise EngineError(f"error running {what}: {how}: {hook['path']}{text}")
 
 
 def _execute(hook: dict[str, Any], stdin: int, output: int, cwd: str) -> NoReturn:

@@ -43,6 +43,7 @@ def _wish(given: Given, asked: Given, preserve: int, sockets: int) -> Wish:
         config=asked.text("config") or "config.json",
         pid_file=asked.text("pid-file") or "",
         console_socket=asked.text("console-socket") or "",
+        pidfd_socket=asked.text("pidfd-socket") or "",
         preserve=preserve + sockets,
         sockets=sockets,
         systemd=given.flag("systemd-cgroup") or given.text("cgroup-manager") == "systemd",
@@ -64,6 +65,8 @@ def _run(given: Given, asked: Given) -> int:
     if master >= 0 and wish.console_socket:
         console.send(wish.console_socket, master)
         master = -1
+    if master >= 0:
+        console.plain(master)
 
     def begin() -> None:
         with made.runtime:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STREAMS = (
     Option("--console-socket", "a socket that is sent the terminal", "PATH"),
     Option("--pid-file", "where the process's pid is written", "PATH"),
+    Option("--pidfd-socket", "a socket that is sent a descriptor of the process", "PATH"),
     Option("--preserve-fds", "how many descriptors from 3 up the process keeps", "NUMBER"),
     Option("--no-new-keyring", "keep the caller's session keyring"),
     Option("--no-subreaper", "taken for the sake of callers"),
