@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 
 from .conftest import MOUNTS, Runtime, until
 
@@ -232,6 +233,51 @@ def test_lines_that_no_terminal_shows_end_as_they_were_written(oci: Runtime) -> 
     oci.create("one", oci.bundle("sleep", "60"))
     oci.ok("start", "one")
     assert oci("exec", "-t", "one", "echo", "a", text=False).stdout == b"a\n"
+
+
+def test_ps_is_what_ps_says(oci: Runtime) -> None:
+    pid = oci.create("one", oci.bundle("sleep", "60"))
+    head, line = oci.ok("ps", "one").splitlines()
+    assert head.split()[:3] == ["UID", "PID", "PPID"]
+    assert line.split()[:2] == ["root", str(pid)]
+    lines = oci.ok("ps", "one", "-e", "-o", "comm,pid").splitlines()
+    assert [line.split()[-1] for line in lines] == ["PID", str(pid)]
+    assert "no column PID" in oci.refused("ps", "one", "-e", "-o", "comm")
+    assert "ps --nonsense" in oci.refused("ps", "one", "--nonsense")
+    assert json.loads(oci.ok("ps", "-f", "json", "one")) == [pid]
+
+
+def test_events_tell_what_is_used(oci: Runtime) -> None:
+    oci.create("one", oci.bundle("sleep", "60", linux_resources={"pids": {"limit": 50}, "memory": {"limit": 64 << 20}}))
+    (line,) = oci.ok("events", "--stats", "one").splitlines()
+    event = json.loads(line)
+    assert (event["type"], event["id"]) == ("stats", "one")
+    assert event["data"]["pids"] == {"current": 1, "limit": 50}
+    assert event["data"]["memory"]["usage"]["limit"] == 64 << 20
+    assert 0 < event["data"]["memory"]["usage"]["usage"] < 64 << 20
+    assert event["data"]["cpu"]["usage"]["total"] > 0
+    assert "does not exist" in oci.refused("events", "--stats", "two")
+    assert "--interval" in oci.refused("events", "--interval", "0", "one")
+
+
+def test_events_tell_of_kills_and_end_with_the_container(oci: Runtime) -> None:
+    limits = {"memory": {"limit": 32 << 20, "swap": 32 << 20}}
+    program = "echo $$ > /tmp/at; until [ -e /tmp/go ]; do sleep 0.1; done; (x=$(cat /dev/zero | tr '\\0' a)); sleep 60"
+    bundle = oci.bundle("sh", "-c", program, linux_resources=limits)
+    oci.create("one", bundle)
+    oci.ok("start", "one")
+    command = [oci.program, "--root", oci.root, "events", "--interval", "50ms", "one"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout is not None
+        assert json.loads(watcher.stdout.readline())["type"] == "stats"
+        (bundle / "rootfs/tmp/go").touch()
+        for line in watcher.stdout:
+            if json.loads(line) == {"type": "oom", "id": "one"}:
+                break
+        oci.ok("kill", "one", "KILL")
+        kinds = {json.loads(line)["type"] for line in watcher.stdout}
+        assert watcher.wait(10) == 0
+    assert kinds <= {"stats", "oom"}
 
 
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:

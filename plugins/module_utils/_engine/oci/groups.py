@@ -145,6 +145,13 @@ def remove(made: tuple[str, ...], scope: str = "") -> None:
         systemd.close_scope(scope)
 
 
+def numbers(place: str) -> dict[str, Any]:
+    """What the group has used, as cgroup.stats reads it."""
+    from ..cgroup import stats
+
+    return stats.read(hierarchy.mounted(), *_halves(place))
+
+
 def processes(place: str) -> tuple[int, ...]:
     """The pids in the group and in groups below it."""
     return group.pids(hierarchy.mounted(), *_halves(place))

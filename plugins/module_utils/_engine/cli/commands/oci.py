@@ -22,7 +22,7 @@ COMMAND = Command(
     "oci",
     "COMMAND [ARG...]",
     "Run bundles of the Open Container Initiative's runtime specification, as Podman, containerd and others ask for it:\n"
-    "create start state kill delete run exec pause resume list ps update features spec",
+    "create start state kill delete run exec pause resume list ps events update features spec",
     (
         Option("--root", "where the runtime keeps what it knows of containers", "DIRECTORY"),
         Option("--log", "a file for errors and warnings", "FILE"),
@@ -50,6 +50,7 @@ _FILES = {
     "state": "looking",
     "list": "looking",
     "ps": "looking",
+    "events": "looking",
     "features": "looking",
     "update": "update",
     "spec": "spec",
