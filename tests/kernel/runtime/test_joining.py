@@ -27,11 +27,11 @@ import os, sys
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
 sys.path.append(sys.argv[1])
 from _engine.container import execute, record
-from _engine.kernel import process
+from _engine.kernel import files, process
 from _engine.paths import Paths
 from _engine.errors import EngineError
 
-inside, real = [], process.setns
+inside, real, openat2 = [], process.setns, files.openat2
 
 def setns(fd, kind=0):
     real(fd, kind)
@@ -42,7 +42,12 @@ def hook(event, arguments):
     if inside and event in ("import", "open"):
         os.write(log, f"{event} {arguments[0]}\\n".encode())
 
-process.setns = setns
+def opened(directory, path, *words, **more):
+    # Python knows nothing of this call, and audits none.
+    hook("open", (path,))
+    return openat2(directory, path, *words, **more)
+
+process.setns, files.openat2 = setns, opened
 sys.addaudithook(hook)
 paths = Paths(sys.argv[3])
 found = record.find(paths, sys.argv[4])
@@ -72,11 +77,11 @@ STARTER = """
 import os, sys
 sys.path.append(sys.argv[1])
 from _engine.container import create, normalise, start
-from _engine.kernel import mounts
+from _engine.kernel import files, mounts
 from _engine.paths import Paths
 from _engine.runtime import groups
 
-log, inside, join, pivot = [], [], groups.join, mounts.pivot_root
+log, inside, join, pivot, openat2 = [], [], groups.join, mounts.pivot_root, files.openat2
 
 def open_log(*arguments):
     # Where the first process still has the host's files, and a supervisor has closed what it was given.
@@ -91,7 +96,11 @@ def hook(event, arguments):
     if inside and event in ("import", "open"):
         os.write(log[0], f"{event} {arguments[0]}\\n".encode())
 
-groups.join, mounts.pivot_root = open_log, pivot_root
+def opened(directory, path, *words, **more):
+    hook("open", (path,))
+    return openat2(directory, path, *words, **more)
+
+groups.join, mounts.pivot_root, files.openat2 = open_log, pivot_root, opened
 sys.addaudithook(hook)
 paths = Paths(sys.argv[3])
 wanted = {"name": sys.argv[4], "image": "base", "network_mode": "none", "user": "nobody", "tty": True, "command": ["true"]}
@@ -113,7 +122,8 @@ def test_a_first_process_imports_nothing_once_it_is_in_its_root(
     seen = {tuple(line.split(" ", 1)) for line in log.read_text().splitlines()}
     assert ("open", "/etc/passwd") in seen
     # Its users, its terminal, the working directory that is made, and the command, which is looked at.
-    places = ("/", ".", "/etc/passwd", "/etc/group", "/dev/pts/ptmx", "/bin/true")
+    made = ("/made", "/made/for", "/made/for/it")
+    places = ("/", ".", *made, "/etc/passwd", "/etc/group", "/dev/pts/ptmx", "/dev/console", "/bin/true")
     assert seen <= {("open", path) for path in places}
 
 
