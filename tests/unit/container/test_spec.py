@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.berth.containers.plugins.module_utils._engine.container.normalise import normalise
@@ -192,6 +192,8 @@ def test_a_parameter_is_the_container_s_when_its_namespace_is(
             spec(sysctls={name: "1"}, **{mode: value})
 
 
+# The first text of a run takes Hypothesis a second, or more on a busy machine.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(Spec._fields),
