@@ -10,6 +10,8 @@ import pathlib
 import re
 import tarfile
 
+import pexpect
+
 from .conftest import Berth
 
 
@@ -48,6 +50,19 @@ def test_what_is_no_image(berth: Berth, tmp_path: pathlib.Path) -> None:
     )
     assert berth("rmi", "nobody").returncode == 66
     assert "x " not in berth.ok("images")
+
+
+def test_debootstrap_is_followed_on_a_terminal(berth: Berth) -> None:
+    """The host's own, which finds no archive there and says so."""
+    words = ("import", "--bootstrap", "debootstrap", "--suite", "trixie", "--mirror", "file:///nowhere", "debian")
+    terminal = berth.spawn(*words)
+    terminal.expect_exact(b"debian:latest: Retrieving InRelease (1)")
+    terminal.expect_exact(b"berth: debootstrap trixie ended with status 1: 'E: Failed getting release file")
+    terminal.expect(pexpect.EOF)
+    quiet = berth(*words)
+    assert quiet.returncode != 0 and b"Retrieving" not in quiet.stdout + quiet.stderr
+    assert berth("import", "--suite", "trixie", "/etc", "x").returncode == 64
+    assert b"needs one, such as trixie" in berth("import", "--bootstrap", "debootstrap", "x").stderr
 
 
 def test_diff_and_commit(berth: Berth) -> None:
