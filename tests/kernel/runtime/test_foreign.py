@@ -34,7 +34,8 @@ def test_a_child_says_nothing_before_it_is_known(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(foreign.foreign_exec, "prepare", lambda _order: None)
     monkeypatch.setattr(foreign.foreign_exec, "main", hasty)
-    pid = in_child(slow)
-    assert link.receive(ours, "born")[0]["pid"] == pid
-    assert link.receive(ours, "ready")[0] == {"word": "ready"}
+    with ours, theirs:
+        pid = in_child(slow)
+        assert link.receive(ours, "born")[0]["pid"] == pid
+        assert link.receive(ours, "ready")[0] == {"word": "ready"}
     assert os.waitpid(pid, 0) == (pid, 0)

@@ -30,12 +30,19 @@ def etc(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path
     """Plays the container's /etc."""
     (tmp_path / "passwd").write_text(PASSWD)
     (tmp_path / "group").write_text(GROUP)
-    real = files.openat2
+    real, real2 = os.open, files.openat2
 
-    def redirected(directory: int, path: str, *rest: Any, **named: Any) -> int:
-        return real(directory, str(tmp_path / path.removeprefix("/etc/")), *rest, **named)
+    def moved(path: Any) -> Any:
+        return tmp_path / path[5:] if str(path).startswith("/etc/") else path
 
-    monkeypatch.setattr(users.files, "openat2", redirected)
+    def redirected(path: Any, *rest: Any, **named: Any) -> int:
+        return real(moved(path), *rest, **named)
+
+    def redirected2(directory: int, path: str, *rest: Any, **named: Any) -> int:
+        return real2(directory, str(moved(path)), *rest, **named)
+
+    monkeypatch.setattr(users.os, "open", redirected)
+    monkeypatch.setattr(users.files, "openat2", redirected2)
     return tmp_path
 
 

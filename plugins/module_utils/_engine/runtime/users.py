@@ -95,10 +95,10 @@ def _rows(path: str, columns: int) -> list[list[str]]:
 
 
 def _read(path: str) -> str:
-    """Bounded, regular files only: the container could have put a FIFO or a device there. Links are its own, but for the kernel's."""
+    """Bounded, regular files only: the container could have put a FIFO or a device there."""
     try:
-        descriptor = files.openat2(_HERE, path, os.O_RDONLY | os.O_NONBLOCK, resolve=files.NO_MAGICLINKS)
-    except KernelError as error:
+        descriptor = _open(path)
+    except (OSError, KernelError) as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
             return ""
         raise
@@ -108,3 +108,14 @@ def _read(path: str) -> str:
         return os.read(descriptor, _LARGEST_FILE).decode("utf-8", "replace")
     finally:
         os.close(descriptor)
+
+
+def _open(path: str) -> int:
+    """A link of the container's stays in its root; the kernel's own links might not."""
+    flags = os.O_RDONLY | os.O_NONBLOCK
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    return files.openat2(_HERE, path, flags, resolve=files.NO_MAGICLINKS)
