@@ -11,6 +11,8 @@ import signal
 import socket
 import subprocess
 
+import pytest
+
 from .conftest import MOUNTS, Runtime, until
 
 
@@ -278,6 +280,45 @@ def test_events_tell_of_kills_and_end_with_the_container(oci: Runtime) -> None:
         kinds = {json.loads(line)["type"] for line in watcher.stdout}
         assert watcher.wait(10) == 0
     assert kinds <= {"stats", "oom"}
+
+
+def test_debug_goes_to_the_log(oci: Runtime, tmp_path: pathlib.Path) -> None:
+    assert "level=debug list begins: -q" in oci("--debug", "list", "-q").stderr
+    path = tmp_path / "log"
+    done = oci("--debug", "--log", str(path), "--log-format", "json", "list", "-q")
+    assert (done.stdout, done.stderr) == ("", "")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["level"] for line in lines] == ["debug", "debug"]
+    assert "status 0" in lines[1]["msg"]
+
+
+def test_a_script_without_its_interpreter_is_told_from_none(oci: Runtime) -> None:
+    bundle = oci.bundle("/run.sh")
+    (bundle / "rootfs/run.sh").write_text("#!/not/there\n")
+    (bundle / "rootfs/run.sh").chmod(0o755)
+    said = oci.refused("run", "-b", str(bundle), "one")
+    assert "interpreter" in said
+    assert "exec /run.sh: no such file or directory" in said
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_hooks_in_the_container_are_under_its_filter(oci: Runtime, *, stays: bool) -> None:
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}
+    ]}  # fmt: skip
+    hook = {"path": "/bin/busybox", "args": ["mkdir", "/made"]}
+    bundle = oci.bundle(
+        "true", linux_seccomp=profile, hooks={"startContainer": [hook]}, process_noNewPrivileges=stays
+    )  # fmt: skip
+    assert "error running startContainer hook #1" in oci.refused("run", "-b", str(bundle), "one")
+    assert not (bundle / "rootfs/made").exists()
+
+
+def test_the_waiting_process_holds_no_group(oci: Runtime) -> None:
+    pid = oci.create("one", oci.bundle("true"))
+    held = [os.readlink(path) for path in glob.glob(f"/proc/{pid}/fd/*")]
+    assert held
+    assert not [name for name in held if name.startswith("/sys/fs/cgroup")]
 
 
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:

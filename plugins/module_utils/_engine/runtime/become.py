@@ -43,6 +43,7 @@ def become(
     program: Filter | None = None,
     report: Callable[[int], object] | None = None,
     gate: Callable[[], object] | None = None,
+    last: Callable[[], object] | None = None,
     preserve: int = 0,
     keyring: bool = True,
     clamp: bool = False,
@@ -55,7 +56,8 @@ def become(
     by the execve(2). The user is that of `wanted` by numbers, or `user` in Docker's grammar with `groups` beside it, looked
     up in the current root. `personality` is config.json's linux.personality. `program` is installed right before the
     execve(2) when there are no new privileges, else before capabilities are dropped; `report` is given its listener.
-    `gate` is called when nothing can fail any more but the execve(2) itself. `clamp` makes the best of limits that this
+    `gate` is called when nothing can fail any more but the execve(2) itself, `last` after it and under the
+    filter. `clamp` makes the best of limits that this
     host does not allow. `shield` keeps the host's interpreter out of the reach of a container whose root is the host's (see
     springboard), but for one that a label confines. `proc` is a descriptor of a trusted procfs for labels, -1 for /proc.
 
@@ -81,6 +83,8 @@ def become(
         gate()
     if privileges_stay:
         _install(program, report)
+    if last:
+        last()
     if shield and path and not labels.wanted(wanted):
         springboard.jump(path, arguments, environment)
     _execute(arguments, environment)
@@ -280,6 +284,10 @@ def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 reason = error.strerror or str(error)
+            elif os.path.exists(path):
+                raise CommandNotFound(
+                    f"command {arguments[0]!a} is there and its interpreter is not: exec {path}: no such file or directory"
+                ) from error
     raise _refusal(arguments[0], environment, reason)
 
 

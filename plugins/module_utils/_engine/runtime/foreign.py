@@ -142,6 +142,8 @@ def _give_birth(order: Order, end: Socket, fds: tuple[int, ...], turn: tuple[int
     flags = sum(_NEW[kind] for kind in order.new if kind not in ("cgroup", "time"))
     pid = process.clone(flags, group, sibling=True)
     if pid == 0:
+        if group >= 0:
+            os.close(group)
         os.close(turn[1])
         os.read(turn[0], 1)  # the end of it, also when this process's maker is gone
         os.close(turn[0])

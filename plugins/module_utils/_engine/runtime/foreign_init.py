@@ -109,7 +109,7 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     spaces.close()
     _take_streams(order, door)
     if order.process is None:
-        _wait(order, door)
+        door.wait()
         raise EngineError("there is no process in this configuration to become")
     memory.take(linux)
     become(
@@ -117,7 +117,8 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         personality=linux.get("personality"),
         program=order.filter(),
         report=door.report,
-        gate=lambda: _wait(order, door),
+        gate=door.wait,
+        last=lambda: _run_start_hooks(order),
         preserve=order.preserve,
         keyring=order.keyring,
     )
@@ -209,7 +210,7 @@ def take_terminal(wanted: dict[str, object], end: Socket, master: int, slave: in
     os.close(slave)
 
 
-def _wait(order: Order, door: Door) -> None:
-    door.wait()
+def _run_start_hooks(order: Order) -> None:
+    """Those are programs of the container's: they may do what it may, and no more."""
     hooks = (order.oci.get("hooks") or {}).get("startContainer") or ()
     foreign_hooks.run_all("startContainer", hooks, _state(order, "created"), "/")

@@ -28,7 +28,7 @@ COMMAND = Command(
         Option("--log", "a file for errors and warnings", "FILE"),
         Option("--log-format", "text or json", "FORMAT"),
         Option("--log-level", "taken for the sake of callers", "LEVEL"),
-        Option("--debug", "taken for the sake of callers"),
+        Option("--debug", "tell what is done, in the log or on standard error"),
         Option("--systemd-cgroup", "each container is in a scope that systemd makes"),
         Option("--cgroup-manager", "cgroupfs or systemd", "NAME"),
         Option("--rootless", "taken for the sake of callers", "WORD"),
@@ -102,7 +102,10 @@ def _carry_out(given: Given) -> int:
     command.check(asked)
     if os.geteuid() != 0 and name not in _NEED_NO_RIGHTS:
         raise NotPermitted(f"berth oci {name} needs root")
-    return verb(given, asked)
+    log.debug(given, f"{name} begins: {' '.join(words)}")
+    status = verb(given, asked)
+    log.debug(given, f"{name} ends with status {status}")
+    return status
 
 
 def _load(name: str) -> tuple[Command, Callable[[Given, Given], int]]:

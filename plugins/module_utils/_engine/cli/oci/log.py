@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 def write(given: Given, level: str, sentence: str) -> None:
     """To standard error, and to the log in the form that callers read. `level` is error or warning."""
     say.error(sentence if level == "error" else f"{level}: {sentence}")
-    path = given.text("log")
-    if not path:
+    if given.text("log"):
+        _append(given, str(given.text("log")), level, sentence)
+
+
+def debug(given: Given, sentence: str) -> None:
+    """With --debug: what is done, in the log, or on standard error without one."""
+    if not given.flag("debug"):
         return
+    if given.text("log"):
+        _append(given, str(given.text("log")), "debug", sentence)
+    else:
+        say.error(f"level=debug {sentence}")
+
+
+def _append(given: Given, path: str, level: str, sentence: str) -> None:
     import time
 
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
