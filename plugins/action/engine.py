@@ -65,8 +65,12 @@ class ActionModule(DeliveringAction):
 
         local, digest = archive(path, constants.DEFAULT_LOCAL_TMP)
         asked = {**arguments, "rootfs": path, "checksum": digest}
-        # A job can't ask back.
-        result = {"upload_missing": True} if self._task.async_val else self.run_delivered(module, asked, task_vars)
+        if self._task.async_val:
+            # A job can't ask back.
+            self.prepare_job(arguments, task_vars)
+            result = {"upload_missing": True}
+        else:
+            result = self.run_delivered(module, asked, task_vars)
         if result.get("upload_missing"):
             result = self.run_delivered(module, {**asked, "rootfs": self.send(local, "rootfs")}, task_vars)
         return result

@@ -48,6 +48,12 @@ class DeliveringAction(ActionBase):
             result = self._execute_module(module_name=module, module_args=dict(pinned), task_vars=task_vars)
         return result
 
+    def prepare_job(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> None:
+        """Let the engine be there before something is sent that a job needs: to deliver it clears what was sent before."""
+        ours = pinned_digest(constants.DEFAULT_LOCAL_TMP)
+        if (arguments.get("engine") or ours) == ours:
+            self._deliver_if_missing({**arguments, "engine": ours}, task_vars)
+
     def send(self, local: str, name: str) -> str:
         """Copy a file of the controller into the task's temporary directory on the host; its path there."""
         if self._connection._shell.tmpdir is None:

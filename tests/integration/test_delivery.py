@@ -78,6 +78,16 @@ def test_an_async_task_finds_the_engine_in_place(ansible: Ansible, tmp_path: pat
     assert answers(tmp_path)
 
 
+def test_an_async_task_finds_what_the_controller_sent(ansible: Ansible, tmp_path: pathlib.Path) -> None:
+    """Also where the engine came with it."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/hello").write_text("hi\n")
+    image = {"name": "site", "rootfs": str(tmp_path / "site"), "remote_src": False, "root": str(tmp_path / "state")}
+    task = {"name": "make", "berth.containers.container_image": image, "async": 60, "poll": 1}
+    for changed in (True, False):
+        assert ansible.play([task]).ok()["make"]["changed"] is changed
+
+
 def test_ad_hoc(ansible: Ansible, tmp_path: pathlib.Path) -> None:
     said = subprocess.run(
         ["ansible", "-i", ansible.local(), "all", "-m", ENGINE, "-a", f"root={tmp_path}"],
