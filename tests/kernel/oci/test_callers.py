@@ -321,6 +321,15 @@ def test_the_waiting_process_holds_no_group(oci: Runtime) -> None:
     assert not [name for name in held if name.startswith("/sys/fs/cgroup")]
 
 
+@pytest.mark.parametrize("user", [True, False])
+def test_exec_has_the_deadlines_of_the_container(oci: Runtime, *, user: bool) -> None:
+    deadline = {"policy": "SCHED_DEADLINE", "runtime": 42_000, "deadline": 1_000_000, "period": 1_000_000}
+    oci.create("one", oci.bundle("sleep", "60", user=user, process_scheduler=deadline))
+    oci.ok("start", "one")
+    fields = oci.ok("exec", "one", "cat", "/proc/self/stat").rpartition(")")[2].split()
+    assert fields[38] == "6"  # proc_pid_stat(5), field 41; the third is the first here
+
+
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:
     assert oci.ok("list", "--format", "json") == "[]\n"
     oci.create("one", oci.bundle("true"))

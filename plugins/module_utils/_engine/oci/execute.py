@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..errors import Conflict, EngineError, InvalidSpec
-from ..kernel import capabilities, signals, sockets
+from ..kernel import capabilities, scheduling, signals, sockets
 from ..kernel import process as processes
 from ..runtime import foreign, link
 from ..values import Value
@@ -83,6 +83,8 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
         master = _follow(midwife.link, config, state_of(wish.ident, known, word))
         if wish.pid_file:
             write_pid(wish.pid_file, pid)
+        if wanted.get("scheduler"):
+            scheduling.set_scheduler(pid, wanted["scheduler"])
         if wish.pidfd_socket:
             console.send_pidfd(wish.pidfd_socket, pid)
         if master >= 0 and not wish.console_socket:

@@ -23,7 +23,8 @@ def prepare(order: Order) -> None:
     wanted = order.process or {}
     groups.join(order.cgroups, order.unified)
     limits.run_on(wanted, "final")
-    limits.give(0, wanted, strict=True)
+    # A process of SCHED_DEADLINE has no children (sched(7)); who asked for this one gives it its policy at the end.
+    limits.give(0, {**wanted, "scheduler": None}, strict=True)
     memory.take(order.oci["linux"])
     os.chdir("/")
 
