@@ -310,7 +310,7 @@ def test_hooks_in_the_container_are_under_its_filter(oci: Runtime, *, stays: boo
     bundle = oci.bundle(
         "true", linux_seccomp=profile, hooks={"startContainer": [hook]}, process_noNewPrivileges=stays
     )  # fmt: skip
-    assert "error running startContainer hook #1" in oci.refused("run", "-b", str(bundle), "one")
+    assert "error running startContainer hook #0" in oci.refused("run", "-b", str(bundle), "one")
     assert not (bundle / "rootfs/made").exists()
 
 

@@ -68,8 +68,8 @@ def test_many_are_deleted_by_a_part_of_their_names(oci: Runtime) -> None:
         ({"process_args": ["/not/there"]}, "/not/there"),
         ({"process_oomScoreAdj": 5000}, "oomScoreAdj"),
         ({"mounts": [{"destination": "/x", "type": "bind", "source": "/not/there"}]}, "/not/there"),
-        ({"hooks": {"createRuntime": [{"path": "/bin/false"}]}}, "error running createRuntime hook #1: exit code 1"),
-        ({"hooks": {"createContainer": [{"path": "/bin/false"}]}}, "error running createContainer hook #1"),
+        ({"hooks": {"createRuntime": [{"path": "/bin/false"}]}}, "error running createRuntime hook #0: exit code 1"),
+        ({"hooks": {"createContainer": [{"path": "/bin/false"}]}}, "error running createContainer hook #0"),
         ({"hooks": {"prestart": [{"path": "/bin/sleep", "args": ["s", "60"], "timeout": 1}]}}, "timeout of 1 s"),
     ],
 )
@@ -121,7 +121,7 @@ def test_pause_and_kill_everything(oci: Runtime) -> None:
     until(lambda: len(json.loads(oci.ok("ps", "-f", "json", "one"))) == 2)
     oci.ok("pause", "one")
     assert oci.state("one")["status"] == "paused"
-    assert "is paused" in oci.refused("exec", "one", "true")
+    assert "in a paused container" in oci.refused("exec", "one", "true")
     assert "is paused" in oci.refused("pause", "one")
     oci.ok("resume", "one")
     assert oci.state("one")["status"] == "running"

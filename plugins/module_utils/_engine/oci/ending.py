@@ -121,7 +121,7 @@ def destroy(home: Home, known: Known, warn: Callable[[str], object]) -> None:
         mounts.unmount(point, mounts.MNT_DETACH | mounts.UMOUNT_NOFOLLOW)
     hooks = configs.reread(home.config(), known.bundle, known.rootfs).hooks("poststop")
     home.forget()
-    for number, hook in enumerate(hooks, 1):
+    for number, hook in enumerate(hooks):
         try:
             foreign_hooks.run(
                 f"poststop hook #{number}", hook, state_of(home.ident, known, "stopped"), _there(known.bundle)

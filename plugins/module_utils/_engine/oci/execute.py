@@ -74,7 +74,7 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
     if word not in ("created", "running", "paused"):
         raise Conflict(f"container not running: {wish.ident} is {word}")
     if word == "paused" and not wish.ignore_paused:
-        raise Conflict(f"container {wish.ident} is paused: resume it, or give --ignore-paused")
+        raise Conflict(f"cannot exec in a paused container: resume {wish.ident}, or give --ignore-paused")
     config = configs.reread(home.config(), known.bundle, known.rootfs)
     wanted = _wanted(wish, config)
     console.check(wanted, wish.console_socket, detached=wish.detach)

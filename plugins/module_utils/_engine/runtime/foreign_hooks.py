@@ -20,8 +20,11 @@ _MOST_OUTPUT = 4096
 
 
 def run_all(kind: str, hooks: Sequence[dict[str, Any]], state: dict[str, Any], cwd: str) -> None:
-    """Run each of `hooks` to its end, in their order. EngineError for the first that fails; the rest is not run then."""
-    for number, hook in enumerate(hooks, 1):
+    """Run each of `hooks` to its end, in their order. EngineError for the first that fails; the rest is not run then.
+
+    It is told by its number, from 0 as runc counts.
+    """
+    for number, hook in enumerate(hooks):
         run(f"{kind} hook #{number}", hook, state, cwd)
 
 
