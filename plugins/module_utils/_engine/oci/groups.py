@@ -106,7 +106,9 @@ def create(place: str, linux: dict[str, Any]) -> tuple[tuple[str, ...], str]:
             f"container's cgroup is not empty: process {others[0]} is in {place}: choose another linux.cgroupsPath"
         )
     if there and is_frozen(place):
-        raise Conflict(f"container's cgroup unexpectedly frozen: {place}: let it go on, or choose another linux.cgroupsPath")
+        raise Conflict(
+            f"container's cgroup unexpectedly frozen: {place}: let it go on, or choose another linux.cgroupsPath"
+        )
     asked = linux.get("resources") or {}
     wanted = {**asked, "devices": list(devices.for_bundle(asked.get("devices") or (), linux.get("devices") or ()))}
     made = group.create(here, *_halves(place), wanted)
