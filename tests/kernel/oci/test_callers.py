@@ -330,6 +330,24 @@ def test_exec_has_the_deadlines_of_the_container(oci: Runtime, *, user: bool) ->
     assert fields[38] == "6"  # proc_pid_stat(5), field 41; the third is the first here
 
 
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT"])
+def test_a_container_that_waits_ends_when_told_to(oci: Runtime, name: str) -> None:
+    oci.create("one", oci.bundle("sleep", "60"))
+    oci.ok("kill", "one", name)
+    oci.stopped("one")
+    assert "is stopped" in oci.refused("start", "one")
+
+
+def test_a_program_gets_no_handlers_of_the_wait(oci: Runtime) -> None:
+    bundle = oci.bundle("cat", "/proc/self/status")
+    oci.create("one", bundle)
+    oci.ok("start", "one")
+    oci.stopped("one")
+    status = (bundle / "output").read_text()
+    for name in ("SigCgt", "SigIgn", "SigBlk"):
+        assert f"\n{name}:\t{0:016x}\n" in status
+
+
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:
     assert oci.ok("list", "--format", "json") == "[]\n"
     oci.create("one", oci.bundle("true"))

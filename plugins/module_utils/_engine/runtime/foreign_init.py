@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ..errors import EngineError
-from ..kernel import mounts, process
+from ..kernel import mounts, process, signals
 from ..kernel.sockets import Socket
 from ..version import OCI
 from . import foreign_hooks, groups, link, memory, mounting, mountoptions, own, parts, pty
@@ -54,6 +54,7 @@ class Door:
             link.receive(self.end, "go")
             return
         self.end.close()
+        _heed()
         while True:
             self.end = self._listener.accept()
             try:
@@ -63,6 +64,19 @@ class Door:
                 continue
             self._listener.close()
             return
+
+
+def _heed() -> None:
+    """End by what ends other processes while they wait: the kernel spares the first one of a pid namespace (pid_namespaces(7)).
+
+    Handlers vanish at the execve(2).
+    """
+    for number in (signals.SIGHUP, signals.SIGINT, signals.SIGQUIT, signals.SIGTERM):
+        signals.signal(number, _leave)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    os._exit(128 + number)
 
 
 def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
