@@ -211,7 +211,7 @@ def test_hooks_run_where_and_when_they_should(oci: Runtime) -> None:
 @pytest.mark.parametrize("kind", ["startContainer", "poststart"])
 def test_a_hook_that_fails_at_the_start_ends_the_container(oci: Runtime, kind: str) -> None:
     oci.create("one", oci.bundle("sleep", "60", hooks={kind: [{"path": "/bin/cat", "args": ["cat", "/not/there"]}]}))
-    assert f"error running {kind} hook #0: exit code 1" in oci.refused("start", "one")
+    assert f"error running {kind} hook #0: {kind} hook failed with exit code 1" in oci.refused("start", "one")
     assert oci.traces() == []
 
 
@@ -219,7 +219,7 @@ def test_a_poststop_hook_that_fails_is_a_warning(oci: Runtime) -> None:
     done = oci.once(oci.bundle("true", hooks={"poststop": [{"path": "/bin/false"}]}))
     assert (done.returncode, done.stderr) == (
         0,
-        "berth: warning: error running poststop hook #0: exit code 1: /bin/false\n",
+        "berth: warning: error running poststop hook #0: poststop hook failed with exit code 1: /bin/false\n",
     )
 
 

@@ -68,7 +68,10 @@ def test_many_are_deleted_by_a_part_of_their_names(oci: Runtime) -> None:
         ({"process_args": ["/not/there"]}, "/not/there"),
         ({"process_oomScoreAdj": 5000}, "oomScoreAdj"),
         ({"mounts": [{"destination": "/x", "type": "bind", "source": "/not/there"}]}, "/not/there"),
-        ({"hooks": {"createRuntime": [{"path": "/bin/false"}]}}, "error running createRuntime hook #0: exit code 1"),
+        (
+            {"hooks": {"createRuntime": [{"path": "/bin/false"}]}},
+            "createRuntime hook #0: createRuntime hook failed with exit code 1",
+        ),
         ({"hooks": {"createContainer": [{"path": "/bin/false"}]}}, "error running createContainer hook #0"),
         ({"hooks": {"prestart": [{"path": "/bin/sleep", "args": ["s", "60"], "timeout": 1}]}}, "timeout of 1 s"),
     ],

@@ -53,7 +53,8 @@ def run(what: str, hook: dict[str, Any], state: dict[str, Any], cwd: str) -> Non
     if code:
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         text = f": {said.decode('utf-8', 'replace').strip()}" if said.strip() else ""
-        raise EngineError(f"error running {what}: {how}: {hook['path']}{text}")
+        # The first half is what callers of runc look for, the second what those of crun do.
+        raise EngineError(f"error running {what}: {what.partition(' #')[0]} failed with {how}: {hook['path']}{text}")
 
 
 def _execute(hook: dict[str, Any], stdin: int, output: int, cwd: str) -> NoReturn:
