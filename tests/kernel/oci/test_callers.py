@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from .conftest import MOUNTS, Runtime, until
+from .conftest import CAPABILITIES, MOUNTS, Runtime, until
 
 
 def _shared_pids(oci: Runtime, *args: str) -> pathlib.Path:
@@ -346,6 +346,29 @@ def test_a_program_gets_no_handlers_of_the_wait(oci: Runtime) -> None:
     status = (bundle / "output").read_text()
     for name in ("SigCgt", "SigIgn", "SigBlk"):
         assert f"\n{name}:\t{0:016x}\n" in status
+
+
+@pytest.mark.parametrize("user", [True, False])
+def test_a_root_without_pivot(oci: Runtime, *, user: bool) -> None:
+    script = "pwd; ls /; touch /x; ls /../..; busybox grep -c . /proc/self/mountinfo; busybox unshare -mrpf sh -c '{}'"
+    inner = "mount -t proc none /proc && echo revealed"
+    bundle = oci.bundle(
+        "sh", "-c", script.format(f"busybox {inner}"), user=user, root={"path": "rootfs", "readonly": True}
+    )
+    config = json.loads((bundle / "config.json").read_text())
+    for kind in ("bounding", "permitted", "effective"):
+        config["process"]["capabilities"][kind] = [*CAPABILITIES, "CAP_SETFCAP"]
+    (bundle / "config.json").write_text(json.dumps(config))
+    done = oci("run", "--no-pivot", "-b", str(bundle), "one")
+    words = done.stdout.split()
+    root = sorted(os.listdir(bundle / "rootfs"))
+    assert words[0] == "/"
+    assert words[1 : 1 + len(root)] == root == words[1 + len(root) : 1 + 2 * len(root)]
+    assert "warning: --no-pivot" in done.stderr
+    assert "/x: Read-only file system" in done.stderr
+    assert "revealed" not in done.stdout
+    assert "permission denied" in done.stderr or "Operation not permitted" in done.stderr
+    assert oci.traces() == []
 
 
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:

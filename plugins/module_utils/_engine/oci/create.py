@@ -42,6 +42,7 @@ class Wish(Value):
     sockets: int = 0
     systemd: bool = False
     keyring: bool = True
+    pivot: bool = True
 
 
 class Made(Value):
@@ -68,6 +69,8 @@ def create(wish: Wish, midwife: Nursling, warn: Callable[[str], object], *, door
     path = config.linux.get("cgroupsPath") or ""
     scope = groups.scope_of(path, wish.ident) if wish.systemd else ""
     _check(config, places, warn)
+    if not wish.pivot:
+        warn("--no-pivot: the host's root stays below the container's, and who may mount there can reach it")
     program = filters.compiled(config.linux.get("seccomp"))
     with Undo() as undo:
         home = Home(wish.root, wish.ident)
@@ -138,6 +141,7 @@ def _order(
         sockets=wish.sockets,
         listener=door,
         keyring=wish.keyring,
+        pivot=wish.pivot,
     )
 
 

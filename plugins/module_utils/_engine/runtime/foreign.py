@@ -65,6 +65,7 @@ class Order(Value):
     sockets: int = 0
     listener: bool = False
     keyring: bool = True
+    pivot: bool = True
 
     def filter(self) -> Program | None:
         """What become() installs."""

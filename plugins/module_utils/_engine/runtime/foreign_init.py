@@ -9,7 +9,7 @@ from ..errors import EngineError
 from ..kernel import mounts, process, signals
 from ..kernel.sockets import Socket
 from ..version import OCI
-from . import foreign_hooks, groups, link, memory, mounting, mountoptions, own, parts, pty
+from . import foreign_hooks, groups, link, memory, mounting, mountoptions, own, parts, pty, unpivoted
 from .become import become
 from .root import Root, enter
 from .spaces import Spaces
@@ -117,7 +117,9 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         _make(root, "/dev/console", directory=False)
     read_only = bool(oci["root"].get("readonly"))
     if apart:
-        enter(root, read_only=read_only, propagation=mountoptions.propagation_of(linux.get("rootfsPropagation") or ""))
+        (enter if order.pivot else unpivoted.enter)(
+            root, read_only=read_only, propagation=mountoptions.propagation_of(linux.get("rootfsPropagation") or "")
+        )
     else:
         _enter_by_chroot(root, read_only=read_only)
     spaces.close()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from ...errors import InvalidSpec
 from ..options import Command, Option
 from . import shared
 from .log import warner
@@ -17,7 +16,7 @@ _CREATING = (
     Option("-b --bundle", "the bundle's directory; the current one if left out", "DIRECTORY"),
     Option("-f --config", "the configuration's file in it", "FILE"),
     *shared.STREAMS,
-    Option("--no-pivot", "not supported: the old root would stay reachable"),
+    Option("--no-pivot", "move the root over the host's, where pivot_root(2) can't be had"),
 )
 
 
@@ -34,8 +33,6 @@ def _create(given: Given, asked: Given) -> int:
 def _wish(given: Given, asked: Given, preserve: int, sockets: int) -> Wish:
     from ...oci import create
 
-    if asked.flag("no-pivot"):
-        raise InvalidSpec("--no-pivot: without pivot_root(2) the old root stays reachable: leave it out")
     return create.Wish(
         root=shared.root(given),
         ident=asked.operands[0],
@@ -48,6 +45,7 @@ def _wish(given: Given, asked: Given, preserve: int, sockets: int) -> Wish:
         sockets=sockets,
         systemd=given.flag("systemd-cgroup") or given.text("cgroup-manager") == "systemd",
         keyring=not asked.flag("no-new-keyring"),
+        pivot=not asked.flag("no-pivot"),
     )
 
 
