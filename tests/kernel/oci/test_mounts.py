@@ -121,6 +121,16 @@ def test_mountinfo_has_the_order_of_the_list(oci: Runtime, tmp_path: pathlib.Pat
     assert ours == ["/a", "/b", "/c", "/d", "/e"]
 
 
+def test_a_container_does_not_see_its_own_mounts_in_the_hosts_root(oci: Runtime, tmp_path: pathlib.Path) -> None:
+    os.symlink("/", tmp_path / "link")
+    entries = [{"destination": name, "type": "bind", "source": str(source), "options": ["rbind", "ro"]}
+               for name, source in (("/host", "/"), ("/same", tmp_path / "link"))]  # fmt: skip
+    bundle = oci.bundle("cat", "/proc/self/mountinfo", mounts=[*MOUNTS, *entries])
+    places = [line.split()[4] for line in said(oci, bundle).splitlines()]
+    assert {"/proc", "/host", "/host/proc", "/same", "/same/proc"} <= set(places)
+    assert [place for place in places if str(tmp_path) in place] == []
+
+
 def test_a_bind_is_what_the_caller_sees_at_its_source(oci: Runtime) -> None:
     """It is opened once more by whoever attaches it, and what is not the same there is not taken."""
     bundle = oci.bundle("cat", "/mine/stat", mounts=[*MOUNTS, bind(pathlib.Path("/proc/self"), "/mine")])

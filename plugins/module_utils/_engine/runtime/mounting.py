@@ -40,7 +40,7 @@ def build(
     loose: dict[str, int],
     spaces: Spaces,
     *,
-    open_again: Callable[[int, Mount], int] | None = None,
+    open_again: Callable[[int, Mount, int], int] | None = None,
 ) -> None:
     """Furnish the root by config.json's "linux" and its mounts, `listed`. `given` and `loose` as parts.open_all made them.
 
@@ -66,13 +66,16 @@ def mount_all(
     *,
     own_cgroup: bool,
     label: str = "",
-    open_again: Callable[[int, Mount], int] | None = None,
+    open_again: Callable[[int, Mount, int], int] | None = None,
 ) -> None:
     """Attach every mount in its order; closes those of `given`, which are by their place in the list."""
     late = []
     for number, mount in enumerate(listed):
         if number in given:
-            given[number] = open_again(given[number], mount) if open_again and mount.bind else _renewed(given[number])
+            if open_again and mount.bind:
+                given[number] = open_again(given[number], mount, root.fd)
+            else:
+                given[number] = _renewed(given[number])
             root.attach(given[number], mount.target)
             if open_again and mount.options.shared:
                 given[number] = _attach_again(root, given[number], mount.target)

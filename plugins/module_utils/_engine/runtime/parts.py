@@ -175,24 +175,32 @@ def _prepare(mount: Mount, tree: int, userns_fd: int, *, map_binds: bool) -> int
     return tree
 
 
-def open_again(tree: int, mount: Mount) -> int:
+def open_again(tree: int, mount: Mount, root: int) -> int:
     """The bind of which `tree` is a copy, made anew in this mount namespace; `tree` itself where that would be another thing.
 
     In mountinfo mounts stand in the order in which they were made, and config.json's order is to be seen. It takes the
-    host's rights, and a mount namespace in which the host's paths are what they were.
+    host's rights, and a mount namespace in which the host's paths are what they were, but for what is at `root`.
     """
     options = mount.options
     own = options.shared or options.idmap or mount.uid_mappings or mount.gid_mappings
     if own or not mount.source.startswith("/") or borrowing.is_inside(mount.source):
         return tree
     try:
+        if options.recursive and _is_above(mount.source, root):
+            return tree
         copy = _prepare(mount, _open_source(mount), -1, map_binds=False)
-    except EngineError:
+    except (EngineError, OSError):
         return tree
     given, found = os.fstat(tree), os.fstat(copy)
     same = (given.st_dev, given.st_ino) == (found.st_dev, found.st_ino)
     os.close(tree if same else copy)
     return copy if same else tree
+
+
+def _is_above(source: str, root: int) -> bool:
+    """Whether the container's own mounts would be seen in a copy of all that is mounted below `source`."""
+    top = os.readlink(f"/proc/self/fd/{root}")
+    return f"{top}/".startswith(f"{os.path.realpath(source).rstrip('/')}/")
 
 
 def _is_kernels(path: str) -> bool:
