@@ -169,7 +169,7 @@ def test_an_archive_for_several_machines(shelf: Shelf, target: World, tmp_path: 
 def test_what_is_spoilt_is_refused_and_nothing_stays(shelf: Shelf, target: World, tmp_path: pathlib.Path) -> None:
     data = (shelf.home / "oci-archive").read_bytes()
     at = data.rindex(b"one\n")
-    spoilt = {"has another content": data[:at] + b"two\n" + data[at + 4 :], "archive": data[: at + 2]}
+    spoilt = {"another content": data[:at] + b"two\n" + data[at + 4 :], "is cut": data[: at + 2]}
     before = set(target.census())
     for words, content in spoilt.items():
         (tmp_path / "bad.tar").write_bytes(content)

@@ -36,11 +36,13 @@ AllowUsers root {user}
 Subsystem sftp internal-sftp
 """
 
-# The server has a mount namespace of its own, in which there is one more user and su asks nobody for a password.
+# The server has a mount namespace of its own, in which there is one more user, and su and sudo ask nobody for a password.
 START = """\
 set -e
 mount --bind {home}/passwd /etc/passwd
 mount --bind {home}/su /etc/pam.d/su
+mount --bind {home}/su /etc/pam.d/sudo
+mount --bind {home}/sudoers /etc/sudoers
 exec /usr/sbin/sshd -D -e -f {home}/sshd_config
 """
 
@@ -97,6 +99,8 @@ def server(ansible: Ansible) -> Iterator[Server]:
     (home / "su").write_text(
         "auth sufficient pam_permit.so\naccount sufficient pam_permit.so\nsession optional pam_permit.so\n"
     )
+    (home / "sudoers").write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
+    (home / "sudoers").chmod(0o440)
     (home / "sshd_config").write_text(CONFIG.format(home=home, port=port, user=USER))
     pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with open(home / "log", "w") as log:

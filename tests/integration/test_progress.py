@@ -68,17 +68,18 @@ def test_a_slow_pull(ansible: Ansible, server: Server, slow: Faulty, tmp_path: p
         "near": local,
         "far": server.host("root", ansible_ssh_pipelining=True),
         "guest": server.host(USER, ansible_become=True, ansible_become_method="su", ansible_ssh_pipelining=False),
+        "other": server.host(USER, ansible_become=True, ansible_become_method="sudo", ansible_ssh_pipelining=True),
         "secret": local,
         "foretold": local,
     }
     run = pull(ansible, hosts, slow, tmp_path, "-v")
     told = {host: re.findall(rf"^{host}: ({LINE})$", run.output, re.MULTILINE) for host in hosts}
-    for host in ("near", "far", "guest"):
+    for host in ("near", "far", "guest", "other"):
         assert len(told[host]) >= 2, run.output
         assert len(set(told[host])) == len(told[host])
         assert any(line[0].endswith("/s") for line in told[host])
     assert told["secret"] == told["foretold"] == []
-    assert [line["result"]["changed"] for line in run.lines] == [True] * 5
+    assert [line["result"]["changed"] for line in run.lines] == [True] * 6
     assert "BERTH_PROGRESS" not in json.dumps([line["result"] for line in run.lines])
     assert not [path for name in hosts for path in pathlib.Path(Paths(str(tmp_path / name)).run).glob("progress/*")]
 
