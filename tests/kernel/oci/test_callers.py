@@ -371,6 +371,41 @@ def test_a_root_without_pivot(oci: Runtime, *, user: bool) -> None:
     assert oci.traces() == []
 
 
+def test_an_update_of_swap_alone_keeps_the_limit_of_memory(oci: Runtime) -> None:
+    bundle = oci.bundle("sleep", "60", linux_resources={"memory": {"limit": 32 << 20}})
+    oci.create("one", bundle)
+    oci.ok("update", "--memory-swap", "48M", "one")
+    old, new = f"/sys/fs/cgroup/memory{_path_of(bundle)}", f"/sys/fs/cgroup{_path_of(bundle)}"
+    if os.path.isdir(old):
+        held = [pathlib.Path(f"{old}/memory.{name}limit_in_bytes").read_text() for name in ("", "memsw.")]
+        assert held == [f"{32 << 20}\n", f"{48 << 20}\n"]
+    else:
+        held = [pathlib.Path(f"{new}/memory.{name}").read_text() for name in ("max", "swap.max")]
+        assert held == [f"{32 << 20}\n", f"{16 << 20}\n"]
+    bundle = oci.bundle("sleep", "60")
+    oci.create("two", bundle)
+    assert "memory.limit" in oci.refused("update", "--memory-swap", "48M", "two")
+
+
+def test_a_mount_point_is_made_in_a_directory_of_others(oci: Runtime) -> None:
+    bundle = oci.bundle(
+        "ls", "/tmp", user=True, mounts=[*MOUNTS, {"destination": "/tmp/new", "type": "tmpfs", "source": "x"}]
+    )
+    os.chown(bundle / "rootfs/tmp", 0, 0)
+    (bundle / "rootfs/tmp").chmod(0o1777)
+    done = oci.once(bundle)
+    assert (done.returncode, done.stdout) == (0, "new\n"), done.stderr
+
+
+def test_signal_0_only_asks(oci: Runtime) -> None:
+    oci.create("one", oci.bundle("sleep", "60"))
+    oci.ok("kill", "one", "0")
+    assert oci.state("one")["status"] == "created"
+    oci.ok("kill", "one", "KILL")
+    oci.stopped("one")
+    assert "container not running" in oci.refused("kill", "one", "0")
+
+
 def test_a_list_for_programs_is_one_line(oci: Runtime) -> None:
     assert oci.ok("list", "--format", "json") == "[]\n"
     oci.create("one", oci.bundle("true"))

@@ -44,6 +44,23 @@ def test_a_realtime_process_has_a_share_or_is_told_so(oci: Runtime, policy: str,
     assert done.stdout.rpartition(")")[2].split()[37:39] == ["10", number]
 
 
+def test_a_share_of_realtime_changes_with_its_period(oci: Runtime) -> None:
+    if not SHARED_OUT or realtime_left() < 50_000:
+        assert "cpu.realtime" in oci.refused(
+            "run", "-b", str(oci.bundle("true", linux_resources={"cpu": {"realtimeRuntime": 999_999}})), "one"
+        )
+        return
+    bundle = oci.bundle(
+        "sleep", "60", linux_resources={"cpu": {"realtimePeriod": 1_000_000, "realtimeRuntime": 50_000}}
+    )
+    oci.create("one", bundle)
+    (place,) = glob.glob(f"{ROOT}/{oci.group}/*/")
+    for period, runtime in ((10_000, 500), (1_000_000, 50_000)):
+        oci.ok("update", "--cpu-rt-period", str(period), "--cpu-rt-runtime", str(runtime), "one")
+        held = [int(pathlib.Path(f"{place}/cpu.rt_{name}_us").read_text()) for name in ("period", "runtime")]
+        assert held == [period, runtime]
+
+
 POLICIES = [
     ({"mode": "MPOL_DEFAULT"}, "default"),
     ({"mode": "MPOL_LOCAL"}, "local"),

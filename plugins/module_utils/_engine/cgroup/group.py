@@ -11,7 +11,7 @@ import errno
 import os
 import time
 
-from ..errors import EngineError, Unsupported
+from ..errors import EngineError, InvalidSpec, Unsupported
 from . import resources as _resources
 from .hierarchy import Hierarchy
 from .places import below, directories
@@ -164,9 +164,18 @@ def _apply(hierarchy: Hierarchy, parent: str, name: str, before: dict[str, Any],
             continue
         v2 = old not in hierarchy.v1
         was, wanted = (_resources.writes(item, new if v2 else old, v2=v2) for item in (before, after))
+        late = []
         for write in changes(was, wanted):
             if write.option == "cpu.realtimeRuntime":
                 _lend_realtime(point, parent, write)
+            try:
+                perform(f"{point}/{place}", write)
+            except InvalidSpec:
+                # A runtime is never above its period: which of them goes first depends on what they were.
+                if write.option != "cpu.realtimePeriod":
+                    raise
+                late.append(write)
+        for write in late:
             perform(f"{point}/{place}", write)
     if hierarchy.v2 and after.get("unified"):
         for write in _resources.writes(after, "cgroup", v2=True):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from ..undo import Undo
 
+# Version 1 writes a number near 2^63 for no limit.
+_UNLIMITED = 1 << 62
 _UNIT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\")  # systemd.unit(5)
 # The container's own group: what is on the scope's is the manager's to write, and it writes it anew when it is reloaded.
 _OWN = "container"
@@ -145,6 +147,18 @@ def remove(made: tuple[str, ...], scope: str = "") -> None:
         from ..cgroup import systemd
 
         systemd.close_scope(scope)
+
+
+def memory_limit(place: str) -> int | None:
+    """The group's own limit in bytes, None without one."""
+    here = hierarchy.mounted()
+    point, name = (here.v1["memory"], "memory.limit_in_bytes") if "memory" in here.v1 else (here.v2, "memory.max")
+    try:
+        with open(f"{point}/{place}/{name}", encoding="ascii") as file:
+            text = file.read().strip()
+    except FileNotFoundError:
+        return None
+    return int(text) if text != "max" and int(text) < _UNLIMITED else None
 
 
 def numbers(place: str) -> dict[str, Any]:

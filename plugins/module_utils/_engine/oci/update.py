@@ -20,8 +20,17 @@ def update(root: str, ident: str, resources: dict[str, Any]) -> None:
         word = word_of(home, known)
         if word not in ("created", "running", "paused"):
             raise Conflict(f"container not running: {ident} is {word}")
+        resources = _with_limit(resources, known.place)
         groups.check(resources)
         groups.update(known.place, resources)
+
+
+def _with_limit(resources: dict[str, Any], place: str) -> dict[str, Any]:
+    """A limit of memory and swap together means something only beside that of memory: the one that is in force."""
+    memory = resources.get("memory") or {}
+    if (memory.get("swap") or -1) < 0 or memory.get("limit") is not None:
+        return resources
+    return {**resources, "memory": {**memory, "limit": groups.memory_limit(place)}}
 
 
 def read(data: bytes) -> dict[str, Any]:

@@ -84,8 +84,7 @@ class Root:
                         name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=real
                     )
                 )
-            # A commit compares directories with those below: making a mount point must not look like a change.
-            os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
+            _set_back(real, before)
             self.made.append(f"{self._path_of(real)}/{name}")
         except FileExistsError:
             return self._behind(real, name, path)
@@ -125,6 +124,15 @@ class Root:
             return
         finally:
             os.close(above)
+
+
+def _set_back(directory: int, before: os.stat_result) -> None:
+    """A commit compares directories with those below: making a mount point must not look like a change."""
+    try:
+        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+    except PermissionError:
+        # Everybody may write to it, and it is another's: its time is that one's to say.
+        return
 
 
 def hide(root: Root, masked: Sequence[str], read_only: Sequence[str]) -> None:

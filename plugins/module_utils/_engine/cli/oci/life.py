@@ -28,7 +28,9 @@ def _kill(given: Given, asked: Given) -> int:
 
     ident, *words = asked.operands
     name = asked.text("signal") or (words[0] if words else "SIGTERM")
-    kill(root(given), ident, signals.number_of(name), everybody=asked.flag("all"))
+    # kill(2): with 0 nothing is sent, and it is only seen whether there is somebody.
+    number = 0 if name == "0" else signals.number_of(name)
+    kill(root(given), ident, number, everybody=asked.flag("all"))
     return 0
 
 
