@@ -203,6 +203,22 @@ def test_exec_goes_into_a_group_below(oci: Runtime) -> None:
         os.rmdir(f"{place}/inner")
 
 
+def test_exec_goes_to_the_first_process_where_groups_are_managed_inside(oci: Runtime) -> None:
+    bundle = oci.bundle("sleep", "60")
+    pid = oci.create("one", bundle)
+    oci.ok("start", "one")
+    own = pathlib.Path(_places(_path_of(bundle))[-1])
+    (controller, *_others) = (own.parents[1] / "cgroup.subtree_control").read_text().split()
+    (own.parent / "cgroup.subtree_control").write_text(f"+{controller}")
+    (own / "init.scope").mkdir()
+    (own / "init.scope/cgroup.procs").write_text(str(pid))
+    (own / "cgroup.subtree_control").write_text(f"+{controller}")
+    path = bundle / "spare"
+    oci.ok("exec", "-d", "--pid-file", str(path), "one", "sleep", "60", stdout=-3, stderr=-3, capture_output=False)
+    assert (own / "init.scope/cgroup.procs").read_text().split() == [str(pid), path.read_text()]
+    oci.ok("delete", "--force", "one")
+
+
 def test_a_group_of_others_is_not_taken(oci: Runtime) -> None:
     first, second = oci.bundle("sleep", "60"), oci.bundle("true")
     config = json.loads((second / "config.json").read_text())

@@ -26,6 +26,24 @@ def birthplace(hierarchy: Hierarchy, directories: tuple[str, ...]) -> str:
     return next(path for path in directories if path.startswith(hierarchy.v2 + "/"))
 
 
+def inhabited(hierarchy: Hierarchy, directories: tuple[str, ...], pid: int) -> tuple[str, ...]:
+    """`directories`, with the place of process `pid` for the unified one when its controllers are given to groups below it.
+
+    No process may be in such a one (cgroups(7), no internal processes): a container that runs a manager of groups makes it so.
+    """
+    own = next((path for path in directories if hierarchy.v2 and path.startswith(f"{hierarchy.v2}/")), "")
+    try:
+        with open(f"{own}/cgroup.subtree_control", encoding="ascii") as file:
+            if not own or not file.read().strip():
+                return directories
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            place = next((line[len("0::") :].rstrip("\n") for line in file if line.startswith("0::")), "")
+    except OSError:
+        return directories
+    there = f"{hierarchy.v2}{place}"
+    return tuple(there if path == own and there.startswith(f"{own}/") else path for path in directories)
+
+
 def shelter(hierarchy: Hierarchy, parent: str) -> tuple[str, ...]:
     """The groups in which supervisors live: a leaf beside the containers, without limits of its own. Made when they are not there."""
     found = directories(hierarchy, parent, "supervisors")

@@ -51,7 +51,7 @@ def open_session(paths: Paths, record: Record, spec: ExecSpec) -> joining.Sessio
     environment.update(spec.env)
     user = spec.user if spec.user is not None else record.spec.user
     here = hierarchy.mounted()
-    directories = places.directories(here, record.group(paths), record.id)
+    directories = places.inhabited(here, places.directories(here, record.group(paths), record.id), now.pid)
     started = bundles.load(f"{paths.container(record.id)}/bundle", paths.container_run(record.id))
     process = process_of(
         asked,

@@ -104,7 +104,7 @@ def start(wish: Wish, midwife: Nursling) -> tuple[int, int]:
 
 def _bear(midwife: Nursling, wish: Wish, known: Known, config: Config, wanted: dict[str, Any]) -> int:
     program = filters.compiled(config.linux.get("seccomp"))
-    directories, unified = subgroups.choose(wish.subgroups, known.cgroups, known.unified, known.place)
+    directories, unified = subgroups.choose(wish.subgroups, known.cgroups, known.unified, known.place, known.pid)
     joined = _open_spaces(known)
     order = foreign.Order(
         verb="exec",

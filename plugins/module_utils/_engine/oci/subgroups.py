@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup import hierarchy
+from ..cgroup import hierarchy, places
 from ..errors import InvalidSpec, NotFound
 
 TYPE_CHECKING = False
@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def choose(wanted: Sequence[str], own: tuple[str, ...], unified: str, place: str) -> tuple[tuple[str, ...], str]:
+def choose(
+    wanted: Sequence[str], own: tuple[str, ...], unified: str, place: str, pid: int
+) -> tuple[tuple[str, ...], str]:
     """The directories to join instead of `own`, and the one instead of `unified` to be born in ("" for none).
 
-    Each of `wanted` is a path below the container's groups, whose path is `place` in each hierarchy, or CONTROLLER,...:PATH
-    for some hierarchies of version 1. InvalidSpec for one that leads elsewhere, NotFound for one that is not there.
+    With nothing `wanted` they are `own`, as far as processes can be there, and else where `pid` is. Each of `wanted` is a path
+    below the container's groups, whose path is `place` in each hierarchy, or CONTROLLER,...:PATH for some hierarchies of
+    version 1. InvalidSpec for one that leads elsewhere, NotFound for one that is not there.
     """
+    if not wanted:
+        found = places.inhabited(hierarchy.mounted(), own, pid)
+        return found, dict(zip(own, found)).get(unified, unified)
     chosen = dict.fromkeys(own, "")
     for word in wanted:
         names, colon, path = word.rpartition(":")
