@@ -18,12 +18,12 @@ def told(host: Host, name: str) -> dict[str, Any]:
 
 def test_options_as_seen_from_inside(host: Host) -> None:
     options = [
-        "--ulimit", "nofile=100:200", "--umask", "0027", "--shm-size", "2m", "--sysctl", "net.core.somaxconn=77",
+        "--ulimit", "nofile=100:200", "--umask", "0027", "--shm-size", "2m", "--sysctl", "net.ipv4.tcp_fin_timeout=77",
         "--sysctl", "kernel.shmmax=4096", "--oom-score-adj", "9", "--group-add", "42", "--device", "/dev/null:/dev/sink",
         "--domainname", "d.example", "--ipc", "shareable",
     ]  # fmt: skip
     script = (
-        "ulimit -n; umask; cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmax /proc/self/oom_score_adj "
+        "ulimit -n; umask; cat /proc/sys/net/ipv4/tcp_fin_timeout /proc/sys/kernel/shmmax /proc/self/oom_score_adj "
         "/proc/sys/kernel/domainname; id -G; echo x > /dev/sink && echo sink; df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d' ' -f2"
     )
     seen = host.berth("run", "--rm", "--network", "none", *options, "base", "sh", "-c", script).splitlines()

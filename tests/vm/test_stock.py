@@ -85,7 +85,7 @@ def test_networks(host: Host) -> None:
             "run", "-d", "--name", name, "-p", f"{8080 if name == 'one' else 8088}:80", "base", "sh", "-c", SERVE
         )
     first, second = (host.berth("exec", name, "hostname") for name in ("one", "two"))
-    ask = "busybox wget -T 10 -qO- http://{}/"
+    ask = "timeout 10 busybox wget -qO- http://{}/"
     assert host.berth("exec", "one", "wget", "-qO-", "http://two/") == second
     assert host.run(ask.format("127.0.0.1:8080")).strip() == first
     address = host.run("hostname -I").split()[0]

@@ -23,22 +23,28 @@ def test_the_container_sees_its_own_group_and_cannot_write(host: Host) -> None:
     assert "Read-only file system" in said
 
 
-@pytest.mark.short
-def test_limits_survive_what_systemd_does_to_the_hierarchy(host: Host) -> None:
+ACCOUNTING = "[Manager]\\nDefaultMemoryAccounting=no\\nDefaultTasksAccounting=no\\nDefaultCPUAccounting=no\\n"
+# What it is told to do to the hierarchy of which our groups are a part.
+CHANGES = (
+    "systemctl daemon-reload",
+    # It hands further controllers down from the root, and takes them away again at the end.
+    "systemd-run --wait -q -p CPUQuota=20% -p MemoryMax=50M -p AllowedCPUs=0 -p IOWeight=50 true",
+    (
+        f"mkdir -p /run/systemd/system.conf.d; printf '{ACCOUNTING}' > /run/systemd/system.conf.d/off.conf; systemctl daemon-reexec; "
+        "systemd-run --wait -q -p CPUQuota=20% -p MemoryMax=50M true; systemctl daemon-reload"
+    ),
+    "rm /run/systemd/system.conf.d/off.conf; systemctl daemon-reexec",
+    "systemctl restart systemd-logind systemd-networkd",
+)
+
+
+@pytest.mark.parametrize(
+    "changes", [pytest.param(CHANGES[:1], marks=pytest.mark.short), CHANGES[1:]], ids=["reload", "all"]
+)
+def test_limits_survive_what_systemd_does_to_the_hierarchy(host: Host, changes: tuple[str, ...]) -> None:
     host.berth(*LIMITED, "--name", "lim", "base", "sleep", "1000")
     assert host.limits("lim") == HELD
-    for change in (
-        "systemctl daemon-reload",
-        # It hands further controllers down from the root, and takes them away again at the end.
-        "systemd-run --wait -q -p CPUQuota=20% -p MemoryMax=50M -p AllowedCPUs=0 -p IOWeight=50 true",
-        (
-            "mkdir -p /run/systemd/system.conf.d; cd /run/systemd/system.conf.d; "
-            "printf '[Manager]\nDefaultMemoryAccounting=no\nDefaultTasksAccounting=no\nDefaultCPUAccounting=no\n' > off.conf; "
-            "systemctl daemon-reexec; systemd-run --wait -q -p CPUQuota=20% -p MemoryMax=50M true; systemctl daemon-reload"
-        ),
-        "rm /run/systemd/system.conf.d/off.conf; systemctl daemon-reexec",
-        "systemctl restart systemd-logind systemd-networkd",
-    ):
+    for change in changes:
         host.run(change)
         assert host.limits("lim") == HELD, change
     assert host.berth("exec", "lim", "hostname")
