@@ -121,7 +121,7 @@ def _load(name: str) -> tuple[Command, Callable[[Given, Given], int]]:
 
 def _words(error: EngineError) -> str:
     """Podman and Docker tell 127 and 126 by what other runtimes say."""
-    if isinstance(error, CommandNotFound):
+    if isinstance(error, CommandNotFound) and "no such file or directory" not in str(error):
         return f"{error}: executable file not found in $PATH: no such file or directory"
     if isinstance(error, CommandNotExecutable):
         return f"{error}: cannot execute"
