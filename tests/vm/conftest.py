@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.berth.containers.tests.integration.conftest import collections  # noqa: F401
+from ansible_collections.berth.containers.tests.integration.conftest import collections  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.berth.containers.tests.vm.image import build
 from ansible_collections.berth.containers.tests.vm.machine import Machine, booted
 

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.berth.containers.tests.integration import test_order as order
 from ansible_collections.berth.containers.tests.integration.conftest import Ansible, World
-from ansible_collections.berth.containers.tests.integration.test_order import (  # noqa: F401
+from ansible_collections.berth.containers.tests.integration.test_order import (  # noqa: F401  # pylint: disable=unused-import
     ground,
     test_a_difference_is_predicted_and_made,
     test_recreate_makes_it_anew_every_time,
