@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ansible_collections.berth.containers.plugins.module_utils._engine import packed
+from ansible_collections.berth.containers.plugins.module_utils._engine import packed, packing
 
 MODULES = {
     "__init__.py": "PLACE = __file__",
@@ -40,7 +40,7 @@ def engine(tmp_path: pathlib.Path) -> pathlib.Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text(source)
         py_compile.compile(str(path), doraise=True)
-    packed.write(str(tmp_path), str(tmp_path))
+    packing.write(str(tmp_path), str(tmp_path))
     return tmp_path
 
 
@@ -63,7 +63,7 @@ def test_what_is_not_in_it_is_a_file(engine: pathlib.Path) -> None:
     (engine / packed.PACK).unlink()
     late = engine / packed.PACKAGE / "late.py"
     late.rename(engine / "late.py")
-    packed.write(str(engine), str(engine))
+    packing.write(str(engine), str(engine))
     (engine / "late.py").rename(late)
     fits, value, _file, _place, loaders = ask(engine)
     assert (fits, value) == (True, 41)
@@ -76,7 +76,7 @@ def test_a_pack_that_does_not_fit(engine: pathlib.Path, harm: str) -> None:
     data = pack.read_bytes()
     pack.unlink()
     if harm == "elsewhere":
-        packed.write(str(engine), "/another/place")
+        packing.write(str(engine), "/another/place")
     elif harm != "missing":
         pack.write_bytes({"empty": b"", "cut": data[:40], "other magic": data.replace(data[16:20], b"zzzz", 1)}[harm])
     fits, value, *_rest = ask(engine)
@@ -132,7 +132,7 @@ def speaking(engine: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
     for source in engine.rglob("*.py"):
         py_compile.compile(str(source), doraise=True)
     (engine / packed.PACK).unlink()
-    packed.write(str(engine), str(engine))
+    packing.write(str(engine), str(engine))
     return engine, host
 
 

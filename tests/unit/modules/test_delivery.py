@@ -23,13 +23,14 @@ from ansible_collections.berth.containers.plugins.module_utils._ansible.delivery
     install,
     shebang,
 )
-from ansible_collections.berth.containers.plugins.module_utils._engine import packed
+from ansible_collections.berth.containers.plugins.module_utils._engine import packed, packing
 from ansible_collections.berth.containers.plugins.plugin_utils.bundle import pack
 
 FILES = {
     "launcher.py": b"import sys\nsys.stdout.write('hello ' + ' '.join(sys.argv[1:]))\n",
     "berth_engine/__init__.py": b"",
     "berth_engine/packed.py": pathlib.Path(packed.__file__).read_bytes(),
+    "berth_engine/packing.py": pathlib.Path(packing.__file__).read_bytes(),
     "berth_engine/room/deep.py": b"X = 1\n",
 }
 DIGEST = content_digest(FILES.items())

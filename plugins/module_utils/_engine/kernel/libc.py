@@ -31,6 +31,14 @@ _NEW = {
 NUMBERS = {**_NEW, **_OLD.get(_MACHINE, {})}
 
 
+def trim() -> None:
+    """malloc_trim(3): give the kernel back what was freed, for a process that waits long; a C library without it keeps all."""
+    try:
+        libc.malloc_trim(ctypes.c_size_t(0))
+    except AttributeError:
+        return
+
+
 def check(result: int, call: str, subject: str = "") -> int:
     """`result`, or KernelError with the C library's errno when it is -1."""
     if result == -1:

@@ -9,7 +9,7 @@ import struct
 import time
 
 from ..errors import EngineError
-from ..kernel import mounts, process, signals, sockets
+from ..kernel import libc, mounts, process, signals, sockets
 from ..kernel.sockets import Socket
 from ..values import Value
 from . import devices, groups, ids, init, limits, link, mountoptions, parts, pty, state, wire
@@ -240,6 +240,7 @@ class Supervisor:
         loop.watch(self._pidfd, lambda _events: loop.stop())
         for number in _PARTING:
             signals.signal(number, lambda _number, _frame: self._part())
+        libc.trim()
         loop.run()
         loop.forget(self._pidfd)
         loop.forget(listener.fileno())
