@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..errors import EngineError, InvalidSpec, KernelError
@@ -61,7 +62,11 @@ def write(root: int, name: str, value: str, spaces: Spaces) -> None:
     try:
         fd = files.openat2(root, path, os.O_WRONLY, resolve=files.IN_ROOT | files.NO_SYMLINKS)
     except KernelError as error:
-        raise EngineError(f"linux.sysctl: {name}: {os.strerror(error.errno)}") from error
+        reason = os.strerror(error.errno)
+        if error.errno == errno.ENOENT:
+            # Much of net.core is shown to all network namespaces only by later kernels.
+            reason = "this kernel has it for the host alone, or not at all: leave it out"
+        raise EngineError(f"linux.sysctl: {name}: {reason}") from error
     try:
         files.check_procfs(fd)
         os.write(fd, value.encode())
