@@ -21,8 +21,9 @@ COUNT = ["sh", "-c", "n=0; while :; do n=$((n+1)); echo $n > /tmp/n; done"]
 
 
 def count(made: dict[str, Any]) -> int:
-    text = pathlib.Path(made["upper"], "tmp/n").read_text().strip()
-    return int(text or 0)
+    """How far it is; 0 when it stands still before it has written anything."""
+    file = pathlib.Path(made["upper"], "tmp/n")
+    return int((file.exists() and file.read_text().strip()) or 0)
 
 
 def task(house: House, name: str, state: str, *, check: bool = False, **more: Any) -> Any:
