@@ -83,7 +83,11 @@ def claim(paths: Paths, record: Record) -> DirectoryLock:
     """
     run, end = paths.container_run(record.id), time.monotonic() + _PATIENCE
     while True:
-        os.makedirs(run, mode=0o700, exist_ok=True)
+        try:
+            os.makedirs(run, mode=0o700)
+        except FileExistsError:
+            # Whether it still is there the lock will tell: exist_ok would look for itself, and fail when it went meanwhile.
+            pass
         lock = DirectoryLock(run, f"the supervisor of container {record.name}", patience=_LOOK)
         try:
             lock.acquire()
