@@ -56,10 +56,10 @@ def become(
     by the execve(2). The user is that of `wanted` by numbers, or `user` in Docker's grammar with `groups` beside it, looked
     up in the current root. `personality` is config.json's linux.personality. `program` is installed right before the
     execve(2) when there are no new privileges, else before capabilities are dropped; `report` is given its listener.
-    `gate` is called when nothing can fail any more but the execve(2) itself, `last` after it and under the
-    filter. `clamp` makes the best of limits that this
-    host does not allow. `shield` keeps the host's interpreter out of the reach of a container whose root is the host's (see
-    springboard), but for one that a label confines. `proc` is a descriptor of a trusted procfs for labels, -1 for /proc.
+    `gate` is called when nothing can fail any more but the execve(2) itself, `last` after it and under the filter. `clamp`
+    makes the best of limits that this host does not allow. `shield` keeps the host's interpreter out of the reach of a
+    container whose root is the host's (see springboard), but for one that a label confines. `proc` is a descriptor of a
+    trusted procfs for labels, -1 for /proc.
 
     What a caller of ours left behind does not reach the process: signals, umask (022 unless given), personality, timer
     slack, secure bits, keyring. Niceness, processors and limits: see limits.forget_scheduling and forget_callers.

@@ -90,11 +90,11 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         become_root()
         place = place if place >= 0 else _open_place(order)
     process.set_dumpable(False)
-    if place < 0 and "mount" not in spaces.kinds:
+    apart = "mount" in spaces.kinds
+    if place < 0 and not apart:
         raise EngineError(f"root.path {order.rootfs} can't be reached, and without a mount namespace it has to be")
     if place < 0:
         place = os.open(_SOMEWHERE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    apart = "mount" in spaces.kinds
     if apart:
         # The root of a joined mount namespace stays a slave of what it was one of.
         mounts.set_propagation("/", mounts.MS_SLAVE | mounts.MS_REC)
@@ -115,13 +115,7 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
     _make(root, str(wanted.get("cwd") or "/"), directory=True)
     if wanted.get("terminal"):
         _make(root, "/dev/console", directory=False)
-    read_only = bool(oci["root"].get("readonly"))
-    if apart:
-        (enter if order.pivot else unpivoted.enter)(
-            root, read_only=read_only, propagation=mountoptions.propagation_of(linux.get("rootfsPropagation") or "")
-        )
-    else:
-        _enter_by_chroot(root, read_only=read_only)
+    _enter(root, order, apart=apart)
     spaces.close()
     _take_streams(order, door)
     if order.process is None:
@@ -138,6 +132,15 @@ def _run(order: Order, door: Door, spaces: Spaces) -> NoReturn:
         preserve=order.preserve,
         keyring=order.keyring,
     )
+
+
+def _enter(root: Root, order: Order, *, apart: bool) -> None:
+    """Make it this process's root; `apart`: in a mount namespace that is not the host's."""
+    read_only = bool(order.oci["root"].get("readonly"))
+    if not apart:
+        return _enter_by_chroot(root, read_only=read_only)
+    flow = mountoptions.propagation_of(order.oci["linux"].get("rootfsPropagation") or "")
+    return (enter if order.pivot else unpivoted.enter)(root, read_only=read_only, propagation=flow)
 
 
 def _enter_by_chroot(root: Root, *, read_only: bool) -> None:
