@@ -46,7 +46,10 @@ def _group_above(paths: Paths, ident: str) -> str | None:
     pid = observe(paths.container(ident), paths.container_run(ident)).pid
     if scopes.managed() or not pid:
         return None
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
-        places = {line.rstrip("\n").split(":", 2)[2].strip("/") for line in file}
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+            places = {line.rstrip("\n").split(":", 2)[2].strip("/") for line in file}
+    except (FileNotFoundError, ProcessLookupError):
+        return None  # it has ended since
     found = {place[: -len(ident) - 1] for place in places if place.endswith(f"/{ident}")}
     return next(iter(found - {paths.cgroup}), None)
